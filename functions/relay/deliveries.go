@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"webhook-relay/shared/relay"
@@ -16,19 +18,19 @@ import (
 type deliveriesCommand struct {
 	targetFlags
 	selection
-	Event    string `help:"Event id. Show what happened to the event, attempt by attempt."`
-	Endpoint string `help:"Endpoint name. List its dead or waiting deliveries. Use this or --event, not both."`
-	Status   string `help:"Status to list with --endpoint: dead or waiting." enum:"dead,waiting" default:"dead"`
-	JSON     bool   `help:"Print JSON, one document a line, including the beginnings of the endpoints' answers." name:"json"`
+	Event    string   `help:"Event id. Show what happened to the event, attempt by attempt."`
+	Endpoint string   `help:"Endpoint name. List its deliveries, newest first. Use this or --event, not both."`
+	Status   []string `help:"Statuses to list with --endpoint, separated by commas: waiting, delivered, dead, or all." enum:"waiting,delivered,dead,all" default:"dead"`
+	JSON     bool     `help:"Print JSON, one document a line, including the beginnings of the endpoints' answers." name:"json"`
 }
 
-// selection filters an endpoint's dead or waiting deliveries.
+// selection filters an endpoint's deliveries.
 type selection struct {
 	Reason string `help:"Only deliveries that died for this reason: exhausted, expired, endpoint_gone or declined." enum:",exhausted,expired,endpoint_gone,declined" default:""`
 	Source string `help:"Only deliveries of events from this source."`
 	Type   string `help:"Only deliveries of events of this type. * stands for any characters."`
-	Since  moment `help:"Only deliveries whose death or last attempt is not before this: a time (2006-01-02T15:04:05Z), a day (2006-01-02, meaning 0:00 UTC), or a duration before now (36h, 2d, 1w)."`
-	Until  moment `help:"Only deliveries whose death or last attempt is not after this. Same forms as --since."`
+	Since  moment `help:"Only deliveries of webhooks that were accepted at this time or later: a time (2006-01-02T15:04:05Z), a day (2006-01-02, meaning 0:00 UTC), or a duration before now (36h, 2d, 1w)."`
+	Until  moment `help:"Only deliveries of webhooks that were accepted before this. Same forms as --since."`
 }
 
 // filter returns a function that reports whether a delivery matches the selection.
@@ -43,8 +45,6 @@ func (s selection) filter() (func(relay.Delivery) bool, error) {
 	return func(d relay.Delivery) bool {
 		return (s.Reason == "" || string(d.Reason) == s.Reason) && (s.Source == "" ||
 			d.Source == s.Source) &&
-			(s.Since.IsZero() || !d.UpdatedAt.Before(s.Since.Time)) && (s.Until.IsZero() ||
-			!d.UpdatedAt.After(s.Until.Time)) &&
 			(types == nil || len(types.Match(route.Event{Type: d.Type}).Rules) > 0)
 	}, nil
 }
@@ -68,7 +68,7 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 		return c.showEvent(ctx, t.ledger, out)
 	}
 	total := 0
-	err = c.each(ctx, t.ledger, c.Endpoint, relay.Status(c.Status), func(d relay.Delivery) error {
+	err = c.each(ctx, t.ledger, c.Endpoint, c.statuses(), func(d relay.Delivery) error {
 		total++
 		if c.JSON {
 			return writeDocument(out, documentOf(d))
@@ -83,9 +83,28 @@ func (c *deliveriesCommand) Run(ctx context.Context, out io.Writer) (err error) 
 		err = t.checkKnown(ctx, c.Endpoint)
 	}
 	if err == nil && !c.JSON {
-		_, err = printLine(out, "%d %s at %s", total, c.Status, c.Endpoint)
+		_, err = printLine(out, "%d %s at %s", total, c.listed(), c.Endpoint)
 	}
 	return err
+}
+
+// statuses returns the statuses to list; none: all.
+func (c *deliveriesCommand) statuses() (statuses []relay.Status) {
+	if slices.Contains(c.Status, "all") {
+		return nil
+	}
+	for _, s := range c.Status {
+		statuses = append(statuses, relay.Status(s))
+	}
+	return statuses
+}
+
+// listed describes the statuses.
+func (c *deliveriesCommand) listed() string {
+	if c.statuses() == nil {
+		return "deliveries"
+	}
+	return strings.Join(c.Status, " or ")
 }
 
 // standingOf returns a delivery's status and the reason for it.
@@ -117,18 +136,21 @@ func lastOf(d relay.Delivery) string {
 	)
 }
 
-// each calls f for each delivery of the endpoint that has the status and matches the selection. It
-// reads page by page.
+// each calls f for each delivery of the endpoint that has one of the statuses and matches the
+// selection, newest first. It reads page by page.
 func (s selection) each(
-	ctx context.Context, ledger operate.Ledger, endpoint string, status relay.Status,
+	ctx context.Context, ledger operate.Ledger, endpoint string, statuses []relay.Status,
 	f func(relay.Delivery) error,
 ) error {
 	chosen, err := s.filter()
 	if err != nil {
 		return err
 	}
+	q := operate.Query{
+		Endpoint: endpoint, Statuses: statuses, From: s.Since.Time, Until: s.Until.Time,
+	}
 	for page := relay.Page(""); ; {
-		deliveries, next, err := ledger.OpenDeliveries(ctx, endpoint, status, page)
+		deliveries, next, err := ledger.ListDeliveries(ctx, q, page)
 		if err != nil {
 			return err
 		}

@@ -108,11 +108,13 @@ func (c *replayCommand) route(ctx context.Context, t *target, out io.Writer) err
 func (c *replayCommand) many(ctx context.Context, t *target, out io.Writer) error {
 	var dead []deadDelivery
 	kinds := map[string]int{}
-	err := c.each(ctx, t.ledger, c.Endpoint, relay.Dead, func(d relay.Delivery) error {
+	listed := []relay.Status{relay.Dead}
+	err := c.each(ctx, t.ledger, c.Endpoint, listed, func(d relay.Delivery) error {
 		dead = append(dead, deadDelivery{event: d.EventID, attempts: d.Attempts})
 		kinds[fmt.Sprintf("%s from %s, %s", typeOf(d.Type), d.Source, standingOf(d))]++
 		return nil
 	})
+	slices.Reverse(dead) // the oldest is sent first
 	if err == nil && len(dead) == 0 {
 		err = t.checkKnown(ctx, c.Endpoint)
 	}

@@ -22,16 +22,18 @@ func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 		var retry memory.Queue
 		const deliveries, perSecond = 200, 50
 		var dead []deadDelivery
+		accepted := time.Now()
 		for i := range deliveries {
-			e := relay.Event{ID: fmt.Sprintf("evt_%03d", i), Source: "app", ReceivedAt: time.Now()}
+			e := relay.Event{ID: fmt.Sprintf("evt_%03d", i), Source: "app", ReceivedAt: accepted}
 			expires := time.Now().Add(relay.DefaultRetention)
 			// never fails
-			_, _ = ledger.RecordEvent(
-				t.Context(),
+			_, _ = relay.RecordEvent(
+				t.Context(), &ledger,
 				relay.EventRecord{Event: e, Endpoints: []string{"a"}, ExpiresAt: expires},
 			)
 			_ = ledger.SaveDelivery(t.Context(), relay.Delivery{
-				EventID: e.ID, Endpoint: "a", Source: "app", Status: relay.Dead,
+				EventID: e.ID, Endpoint: "a", ReceivedAt: e.ReceivedAt, Source: "app",
+				Status: relay.Dead,
 				Reason: relay.Exhausted, Attempts: 1, ExpiresAt: expires,
 			}, 0)
 			dead = append(dead, deadDelivery{e.ID, 1})
@@ -48,7 +50,8 @@ func TestReplayOfManyKeepsItsPaceAndCanBeGoneOnWith(t *testing.T) {
 		// one has been delivered since, and one has failed again
 		for i, status := range []relay.Status{relay.Delivered, relay.Dead} {
 			_ = ledger.SaveDelivery(t.Context(), relay.Delivery{
-				EventID: dead[i].event, Endpoint: "a", Source: "app", Status: status, Attempts: 2,
+				EventID: dead[i].event, Endpoint: "a", ReceivedAt: accepted, Source: "app",
+				Status: status, Attempts: 2,
 				ExpiresAt: time.Now().Add(relay.DefaultRetention),
 			}, 1)
 		}

@@ -26,7 +26,7 @@ func leave(t *testing.T, dir, url string, receivedAt time.Time) (event string) {
 		ID: relay.EventID("", "app", "lost"), Receipt: "r", Source: "app",
 		ReceivedAt: receivedAt.UTC().Truncate(time.Millisecond), Body: []byte("{}"),
 	}
-	_, err = l.store.Ledger().RecordEvent(t.Context(), relay.EventRecord{
+	_, err = relay.RecordEvent(t.Context(), l.store.Ledger(), relay.EventRecord{
 		Event: e, MessageID: "m", Endpoints: []string{"target"},
 		ExpiresAt: time.Now().Add(time.Hour),
 	})

@@ -57,17 +57,15 @@ type ledger interface {
 }
 
 // checkKnown returns ErrNotFound if there is no endpoint of this name. An endpoint that was removed
-// counts as known while it has dead or waiting deliveries.
+// counts as known while deliveries to it are on record.
 func (t *target) checkKnown(ctx context.Context, endpoint string) error {
 	_, names, err := t.catalog.Names(ctx, "")
 	if err != nil || slices.Contains(names, endpoint) {
 		return err
 	}
-	for _, status := range []relay.Status{relay.Dead, relay.Waiting} {
-		deliveries, next, err := t.ledger.OpenDeliveries(ctx, endpoint, status, "")
-		if err != nil || len(deliveries) > 0 || next != "" {
-			return err
-		}
+	deliveries, next, err := t.ledger.ListDeliveries(ctx, operate.Query{Endpoint: endpoint}, "")
+	if err != nil || len(deliveries) > 0 || next != "" {
+		return err
 	}
 	return fmt.Errorf("endpoint %s: %w (relay endpoints lists them)", endpoint, catalog.ErrNotFound)
 }

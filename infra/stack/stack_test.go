@@ -18,7 +18,7 @@ func TestTables(t *testing.T) {
 	want := map[string][]string{
 		"Catalog": {"pk HASH, sk RANGE"},
 		"Ledger": {"pk HASH, sk RANGE", "events: events_pk HASH, events_sk RANGE, KEYS_ONLY",
-			"open: open_pk HASH, open_sk RANGE, KEYS_ONLY",
+			"open: open_pk HASH, sk RANGE, INCLUDE",
 			"troubled: troubled_pk HASH, troubled_sk RANGE, KEYS_ONLY", "TTL expires_at"},
 	}
 	got := map[string][]string{}

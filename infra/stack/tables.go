@@ -21,9 +21,9 @@ const (
 func (r *relay) addTables() {
 	r.catalog = r.addTable("Catalog", nil, true)
 	r.ledger = r.addTable("Ledger", new("expires_at"), r.props.LedgerRecovery)
-	r.addIndex(eventsIndex)
-	r.addIndex(openIndex)
-	r.addIndex(troubledIndex)
+	r.addIndex(eventsIndex, "events_sk")
+	r.addIndex(openIndex, "sk", "due")
+	r.addIndex(troubledIndex, "troubled_sk")
 }
 
 func (r *relay) addTable(id string, timeToLive *string, recovery bool) awsdynamodb.Table {
@@ -52,15 +52,21 @@ func (r *relay) keptTable() awscdk.RemovalPolicy {
 	return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
 }
 
-// addIndex adds an index to the ledger. It projects keys only. A listing reads the items
-// themselves, so it shows their present state. A write that changes none of an item's keys costs
-// nothing here.
-func (r *relay) addIndex(name string) {
+// addIndex adds an index to the ledger. It projects keys, and the attributes that a query filters
+// by. A listing reads the items themselves, so it shows their present state. A write that changes
+// nothing of this costs nothing here.
+func (r *relay) addIndex(name, sortKey string, projected ...string) {
+	projection := awsdynamodb.ProjectionType_KEYS_ONLY
+	var attributes *[]*string
+	if len(projected) > 0 {
+		projection, attributes = awsdynamodb.ProjectionType_INCLUDE, pointers(projected)
+	}
 	r.ledger.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
-		IndexName:      &name,
-		PartitionKey:   text(name + "_pk"),
-		SortKey:        text(name + "_sk"),
-		ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+		IndexName:        &name,
+		PartitionKey:     text(name + "_pk"),
+		SortKey:          text(sortKey),
+		ProjectionType:   projection,
+		NonKeyAttributes: attributes,
 	})
 }
 

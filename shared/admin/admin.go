@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
@@ -39,6 +40,14 @@ type Config struct {
 	Pinger operate.Pinger
 	// Local: settings of endpoints that need AWS are refused.
 	Local bool
+	// Jobs plans and runs jobs; nil: there are none.
+	Jobs *operate.Jobs
+	// Searcher finds events and deliveries; zero: they are not listed.
+	Searcher operate.Searcher
+	// Statistics has the counts by the hour; zero: there are none.
+	Statistics operate.Statistics
+	// Bodies has large bodies, and the files of exports.
+	Bodies relay.Bodies
 	// Observe is called after each request; nil: never.
 	Observe func(context.Context, Observation)
 	// Now is the clock; nil: time.Now.
@@ -88,6 +97,19 @@ func New(c Config) (http.Handler, error) {
 		}
 	}
 	return s, nil
+}
+
+// routes returns the rows of the table for which c has the ports. A path of another is answered as
+// one that there is not.
+func (c Config) routes() []Route {
+	has := map[string]bool{
+		"jobs": c.Jobs != nil && c.Bodies != nil, "stats": c.Statistics.Documents != nil,
+		"try": c.Searcher.Records != nil,
+	}
+	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {
+		there, optional := has[r.group.name]
+		return optional && !there
+	})
 }
 
 // routeHandler is a row of the table in the ServeMux. It only carries the row.

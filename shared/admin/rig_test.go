@@ -48,10 +48,14 @@ type rig struct {
 	audit   *access.Audit
 
 	catalog  *memory.Catalog
-	ledger   *memory.Ledger
 	states   *memory.States
 	ingest   *memory.Queue
 	delivery *memory.Queue
+	ledger   memory.Ledger
+	retry    memory.Queue
+	started  []string // ids of jobs whose work was started
+	sync     bool     // work is done at once
+	broken   bool     // the queue is
 
 	mu       sync.Mutex
 	observed []admin.Observation
@@ -62,12 +66,12 @@ func newRig(t *testing.T, change ...func(*admin.Config)) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, clock: &clock{t: time.Now().UTC().Truncate(time.Millisecond)},
-		catalog: &memory.Catalog{}, ledger: &memory.Ledger{}, states: &memory.States{},
+		catalog: &memory.Catalog{}, states: &memory.States{},
 		ingest: &memory.Queue{}, delivery: &memory.Queue{},
 	}
 	r.config = admin.Config{
 		Catalogs: r.catalog, States: r.states, Notifier: operate.NewNotifier(nil, r.ingest),
-		Pinger:           operate.Pinger{Events: r.ledger, Delivery: r.delivery},
+		Pinger:           operate.Pinger{Events: &r.ledger, Delivery: r.delivery},
 		CatalogDocuments: &memory.Documents{},
 		LedgerDocuments:  &memory.Documents{}, Now: r.clock.now,
 		Observe: func(_ context.Context, o admin.Observation) {
@@ -76,6 +80,7 @@ func newRig(t *testing.T, change ...func(*admin.Config)) *rig {
 			r.observed = append(r.observed, o)
 		},
 	}
+	r.addLedger()
 	for _, c := range change {
 		c(&r.config)
 	}

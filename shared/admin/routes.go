@@ -100,5 +100,22 @@ func routes() []Route {
 		Route{"endpoints.resume", post, "/v1/endpoints/{name}/resume", run, Tenant, yes, "Let deliveries go again to an endpoint that is paused, open or disabled", nil},
 		Route{"endpoints.ping", post, "/v1/endpoints/{name}/ping", run, Tenant, yes, "Send an event of the relay's own to an endpoint", nil},
 	)
+	add(group{"jobs", registerJobs},
+		Route{"jobs.list", get, "/v1/jobs", read, Tenant, no, "List the jobs, newest first", nil},
+		Route{"jobs.plan", post, "/v1/jobs", run, Tenant, yes, "Plan a job: freeze its set, and count it", nil},
+		Route{"jobs.get", get, "/v1/jobs/{id}", read, Tenant, no, "Show a job and its progress", nil},
+		Route{"jobs.run", post, "/v1/jobs/{id}/run", run, Tenant, yes, "Run a planned job", nil},
+		Route{"jobs.cancel", post, "/v1/jobs/{id}/cancel", run, Tenant, yes, "End a job", nil},
+		Route{"jobs.file", get, "/v1/jobs/{id}/files/{number}", read, Tenant, no, "A file of an export: an event a line, as JSON", nil},
+	)
+	add(group{"stats", registerStats},
+		Route{"stats", get, "/v1/stats", read, Tenant, no, "Count events and deliveries by the hour", nil},
+	)
+	add(group{"refused", registerRefused},
+		Route{"refused.list", get, "/v1/refused", read, Tenant, no, "List requests that were refused", nil},
+	)
+	add(group{"try", registerTry},
+		Route{"try", post, "/v1/try", read, Tenant, no, "Tell whether subscriptions take an event, and why not", nil},
+	)
 	return all
 }

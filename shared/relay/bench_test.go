@@ -204,11 +204,11 @@ type countedEvents struct {
 	*memory.Ledger
 }
 
-func (e countedEvents) RecordEvent(
-	ctx context.Context, r relay.EventRecord,
-) (*relay.EventRecord, error) {
-	e.n.Add(1)
-	return e.Ledger.RecordEvent(ctx, r)
+func (e countedEvents) RecordEvents(
+	ctx context.Context, records []relay.EventRecord,
+) []relay.Recorded {
+	e.n.Add(int64(len(records)))
+	return e.Ledger.RecordEvents(ctx, records)
 }
 
 type countedStates struct {
@@ -229,10 +229,10 @@ type countedDeliveries struct {
 }
 
 func (d countedDeliveries) Delivery(
-	ctx context.Context, event, endpoint string,
+	ctx context.Context, k relay.DeliveryKey,
 ) (relay.Delivery, error) {
 	d.n.Add(1)
-	return d.Ledger.Delivery(ctx, event, endpoint)
+	return d.Ledger.Delivery(ctx, k)
 }
 
 func (d countedDeliveries) SaveDelivery(ctx context.Context, v relay.Delivery, prior int) error {

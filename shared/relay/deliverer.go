@@ -424,7 +424,8 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action
 // copy may have left undone: it may have died since.
 func (s *step) finishRecorded(ctx context.Context) (Action, error) {
 	var err error
-	if s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint); err != nil {
+	s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.DeliveryTo(s.task.Endpoint))
+	if err != nil {
 		return Action{}, err
 	}
 	return s.finish(ctx)

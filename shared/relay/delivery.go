@@ -70,16 +70,32 @@ const MaxResponseBytes = 1024
 // delivery that is replayed again and again makes more.
 const MaxHistory = 50
 
+// DeliveryKey names a delivery's record.
+type DeliveryKey struct {
+	EventID    string
+	Endpoint   string
+	ReceivedAt time.Time // the event's: a ledger may keep an endpoint's deliveries in this order
+}
+
+// Key returns the key of the delivery's record.
+func (d Delivery) Key() DeliveryKey { return DeliveryKey{d.EventID, d.Endpoint, d.ReceivedAt} }
+
+// DeliveryTo returns the key of the record of the event's delivery to an endpoint.
+func (e Event) DeliveryTo(endpoint string) DeliveryKey {
+	return DeliveryKey{e.ID, endpoint, e.ReceivedAt}
+}
+
 // Delivery is one event for one endpoint, as the ledger keeps it. The record begins with the first
 // attempt, or when the delivery is first held.
 type Delivery struct {
-	EventID  string
-	Endpoint string // qualified name
-	Source   string // qualified name of the event's
-	Type     string
-	Status   Status
-	Reason   Reason // why it is dead, else ""; also "" on older records that lack it
-	Attempts int    // over all cycles
+	EventID    string
+	Endpoint   string    // qualified name
+	ReceivedAt time.Time // as in Event: when the webhook was accepted
+	Source     string    // qualified name of the event's
+	Type       string
+	Status     Status
+	Reason     Reason // why it is dead, else ""; also "" on older records that lack it
+	Attempts   int    // over all cycles
 	// if it waits: the attempts made in this cycle, which is its place in the schedule
 	Step      int
 	MessageID string // id of the queue message that made the last attempt

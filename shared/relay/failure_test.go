@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -77,8 +78,8 @@ func TestReceivesThatReachNoFunctionSetNothingAside(t *testing.T) {
 // brokenEvents cannot record.
 type brokenEvents struct{ relay.Events }
 
-func (brokenEvents) RecordEvent(context.Context, relay.EventRecord) (*relay.EventRecord, error) {
-	return nil, errInjected
+func (brokenEvents) RecordEvents(_ context.Context, records []relay.EventRecord) []relay.Recorded {
+	return slices.Repeat([]relay.Recorded{{Err: errInjected}}, len(records))
 }
 
 // A message whose handling fails is set aside after the fifth failure, and not within the first

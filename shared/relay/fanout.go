@@ -111,10 +111,11 @@ func (f *Fanout) Process(ctx context.Context, msgs []Message) []Action {
 	work, cancel := beforeDeadline(ctx)
 	defer cancel()
 	routed := make([]routing, len(msgs))
-	ends := eachMessage(msgs, func(i int) (action Action, err error) {
-		routed[i], action, err = f.record(work, msgs[i])
-		return action, err
+	ends := eachMessage(msgs, func(i int) (_ Action, err error) {
+		routed[i], err = f.look(work, msgs[i])
+		return Action{}, err
 	})
+	f.record(work, msgs, routed, ends)
 	f.send(work, msgs, routed, ends)
 	return f.finish(ctx, msgs, routed, ends)
 }
@@ -163,38 +164,66 @@ func (r routing) report(err error) RouteReport {
 	return rep
 }
 
-// record writes the event of m to the ledger and tells which deliveries are to be sent.
-func (f *Fanout) record(ctx context.Context, m Message) (routing, Action, error) {
+// look decodes the event of m and finds the endpoints that take it.
+func (f *Fanout) look(ctx context.Context, m Message) (routing, error) {
 	e, err := DecodeEvent(m.Body)
 	if err == nil {
 		err = f.failed.suspect(ctx, m, m.Receives)
 	}
 	if err != nil {
-		return routing{result: Unreadable}, Action{},
+		return routing{result: Unreadable},
 			Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
 	seen, err := f.router.look(ctx, e)
-	if err != nil {
-		return r, Action{}, err
-	}
 	r.endpoints, r.undecided, r.lines = seen.wanted, seen.undecided, seen.lines
+	return r, err
+}
+
+// record writes the events of a batch to the ledger, together, and decides which deliveries are to
+// be sent. It sets ends[i] for an event that was not recorded.
+func (f *Fanout) record(ctx context.Context, msgs []Message, routed []routing, ends []handled) {
 	now := wholeMillis(f.cfg.Now())
-	existing, err := f.cfg.Events.RecordEvent(ctx, EventRecord{
-		Event: e, MessageID: m.ID, Endpoints: r.endpoints, RoutedAt: now,
-		ExpiresAt: f.expires(e, now),
-	})
-	if err != nil {
-		return r, Action{}, err
+	var records []EventRecord
+	var of []int // the index of each record's message
+	for i, r := range routed {
+		if ends[i].open() || r.result == Unreadable {
+			continue
+		}
+		of = append(of, i)
+		records = append(records, EventRecord{
+			Event: r.event, MessageID: msgs[i].ID, Endpoints: r.endpoints, RoutedAt: now,
+			ExpiresAt: f.expires(r.event, now),
+		})
 	}
-	var action Action
-	if r.recorded = existing == nil; !r.recorded {
-		action = r.resume(existing, m, now)
+	if len(records) == 0 {
+		return
+	}
+	var results []Recorded
+	all := recovered(func() (Action, error) {
+		results = f.cfg.Events.RecordEvents(ctx, records)
+		return Action{}, nil
+	})
+	for k, i := range of {
+		ends[i] = all
+		if all.err == nil {
+			ends[i] = routed[i].onRecord(results[k], msgs[i], now)
+		}
+	}
+}
+
+// onRecord decides which deliveries are to be sent, after the event was recorded.
+func (r *routing) onRecord(result Recorded, m Message, now time.Time) (end handled) {
+	if result.Err != nil {
+		return handled{err: result.Err}
+	}
+	if r.recorded = result.Existing == nil; !r.recorded {
+		end.action = r.resume(result.Existing, m, now)
 	}
 	if r.result == Routed && len(r.endpoints) == 0 {
 		r.result = Unrouted
 	}
-	return r, action, nil
+	return end
 }
 
 // resume decides what is left to do for a message whose event is recorded already.

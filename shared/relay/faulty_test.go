@@ -167,15 +167,18 @@ type faultyEvents struct {
 	relay.Events
 }
 
-func (p faultyEvents) RecordEvent(
-	ctx context.Context, r relay.EventRecord,
-) (out *relay.EventRecord, err error) {
-	what := fmt.Sprintf("record event %s by message %s", r.ID, r.MessageID)
-	err = p.s.strike(ctx, what, func() (err error) {
-		out, err = p.Events.RecordEvent(ctx, r)
-		return err
-	})
-	return out, err
+func (p faultyEvents) RecordEvents(
+	ctx context.Context, records []relay.EventRecord,
+) []relay.Recorded {
+	out := make([]relay.Recorded, len(records))
+	for i, r := range records {
+		what := fmt.Sprintf("record event %s by message %s", r.ID, r.MessageID)
+		out[i].Err = p.s.strike(ctx, what, func() (err error) {
+			out[i].Existing, err = relay.RecordEvent(ctx, p.Events, r)
+			return err
+		})
+	}
+	return out
 }
 
 func (p faultyEvents) SaveSent(ctx context.Context, event string, sent int) error {
@@ -190,11 +193,11 @@ type faultyDeliveries struct {
 }
 
 func (p faultyDeliveries) Delivery(
-	ctx context.Context, event, endpoint string,
+	ctx context.Context, k relay.DeliveryKey,
 ) (out relay.Delivery, err error) {
-	what := fmt.Sprintf("read delivery %s %s", event, endpoint)
+	what := fmt.Sprintf("read delivery %s %s", k.EventID, k.Endpoint)
 	err = p.s.strike(ctx, what, func() (err error) {
-		out, err = p.Deliveries.Delivery(ctx, event, endpoint)
+		out, err = p.Deliveries.Delivery(ctx, k)
 		return err
 	})
 	return out, err
@@ -381,14 +384,10 @@ func (p faultyLedger) Overdue(
 	return ds, next, err
 }
 
-func (p faultyLedger) DeliveriesOf(
-	ctx context.Context, event string,
-) (ds []relay.Delivery, err error) {
-	err = p.s.strike(ctx, "list deliveries of "+event, func() (err error) {
-		ds, err = p.Ledger.DeliveriesOf(ctx, event)
-		return err
+func (p faultyLedger) AddEndpoints(ctx context.Context, event string, names []string) error {
+	return p.s.strike(ctx, fmt.Sprintf("add endpoints %v to %s", names, event), func() error {
+		return p.Ledger.AddEndpoints(ctx, event, names)
 	})
-	return ds, err
 }
 
 type faultyCursors struct {

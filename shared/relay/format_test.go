@@ -39,7 +39,8 @@ var (
 		ExpiresAt: at.Add(720 * time.Hour).Truncate(time.Second),
 	}
 	sampleDelivery = relay.Delivery{
-		EventID: sample.ID, Endpoint: "shipping", Source: "github", Type: "push",
+		EventID: sample.ID, Endpoint: "shipping", ReceivedAt: sample.ReceivedAt, Source: "github",
+		Type:   "push",
 		Status: relay.Waiting, Attempts: 2, MessageID: "m-2",
 		NextAt: at.Add(time.Hour), UpdatedAt: at.Add(time.Minute),
 		ExpiresAt: at.Add(720 * time.Hour).Truncate(time.Second),

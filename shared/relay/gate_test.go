@@ -20,6 +20,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/relay/operate"
 )
 
 // stateTTL is how long an instance uses the state that it has read.
@@ -504,7 +505,9 @@ func (r *rig) nextOf() []time.Time {
 	r.t.Helper()
 	var at []time.Time
 	for page, next := relay.Page(""), true; next; next = page != "" {
-		waiting, more, err := r.ledger.OpenDeliveries(r.t.Context(), "a", relay.Waiting, page)
+		waiting, more, err := r.ledger.ListDeliveries(r.t.Context(), operate.Query{
+			Endpoint: "a", Statuses: []relay.Status{relay.Waiting},
+		}, page)
 		if err != nil {
 			r.t.Fatal(err)
 		}

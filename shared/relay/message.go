@@ -53,23 +53,24 @@ type attemptDoc struct {
 }
 
 type deliveryDoc struct {
-	Version   int          `json:"v"`
-	EventID   string       `json:"eventId"`
-	Endpoint  string       `json:"endpoint"`
-	Source    string       `json:"source"`
-	Type      string       `json:"type,omitempty"`
-	Status    Status       `json:"status"`
-	Reason    Reason       `json:"reason,omitempty"`
-	Attempts  int          `json:"attempts"`
-	Step      int          `json:"step,omitempty"`
-	MessageID string       `json:"messageId"`
-	Receives  int          `json:"receives,omitempty"`
-	NextAt    time.Time    `json:"nextAt,omitzero"`
-	Held      bool         `json:"held,omitempty"`
-	Reserved  bool         `json:"reserved,omitempty"`
-	UpdatedAt time.Time    `json:"updatedAt"`
-	ExpiresAt time.Time    `json:"expiresAt"`
-	History   []attemptDoc `json:"history"`
+	Version    int          `json:"v"`
+	EventID    string       `json:"eventId"`
+	Endpoint   string       `json:"endpoint"`
+	ReceivedAt time.Time    `json:"receivedAt"`
+	Source     string       `json:"source"`
+	Type       string       `json:"type,omitempty"`
+	Status     Status       `json:"status"`
+	Reason     Reason       `json:"reason,omitempty"`
+	Attempts   int          `json:"attempts"`
+	Step       int          `json:"step,omitempty"`
+	MessageID  string       `json:"messageId"`
+	Receives   int          `json:"receives,omitempty"`
+	NextAt     time.Time    `json:"nextAt,omitzero"`
+	Held       bool         `json:"held,omitempty"`
+	Reserved   bool         `json:"reserved,omitempty"`
+	UpdatedAt  time.Time    `json:"updatedAt"`
+	ExpiresAt  time.Time    `json:"expiresAt"`
+	History    []attemptDoc `json:"history"`
 }
 
 // task is a message in a delivery queue: the next step of one delivery.
@@ -173,7 +174,7 @@ func DecodeEventRecord(b []byte) (EventRecord, error) {
 // EncodeDelivery returns d in the form that ledgers keep.
 func EncodeDelivery(d Delivery) []byte {
 	doc := deliveryDoc{Version: format.Version, EventID: d.EventID, Endpoint: d.Endpoint,
-		Source: d.Source, Type: d.Type, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
+		ReceivedAt: d.ReceivedAt, Source: d.Source, Type: d.Type, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
 		Step: d.Step, MessageID: d.MessageID,
 		Receives: d.Receives, NextAt: d.NextAt, Held: d.Held, Reserved: d.Reserved,
 		UpdatedAt: d.UpdatedAt, ExpiresAt: d.ExpiresAt, History: make([]attemptDoc, len(d.History))}
@@ -189,7 +190,8 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 	if err := format.Decode(b, &doc, &doc.Version); err != nil {
 		return Delivery{}, err
 	}
-	d := Delivery{EventID: doc.EventID, Endpoint: doc.Endpoint, Source: doc.Source, Type: doc.Type,
+	d := Delivery{EventID: doc.EventID, Endpoint: doc.Endpoint,
+		ReceivedAt: doc.ReceivedAt.UTC(), Source: doc.Source, Type: doc.Type,
 		Status: doc.Status, Reason: doc.Reason, Attempts: doc.Attempts, Step: doc.Step,
 		MessageID: doc.MessageID,
 		Receives:  doc.Receives, NextAt: doc.NextAt.UTC(), Held: doc.Held, Reserved: doc.Reserved,

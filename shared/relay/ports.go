@@ -107,13 +107,25 @@ type Scheduler interface {
 
 // Events records events.
 type Events interface {
-	// RecordEvent writes r, unless an unexpired record with its id exists. Then it returns that
-	// record and writes nothing.
-	RecordEvent(ctx context.Context, r EventRecord) (existing *EventRecord, err error)
+	// RecordEvents writes each record, unless an unexpired record with its id exists. Then it
+	// returns that record and writes nothing. It has a result for each record.
+	RecordEvents(ctx context.Context, records []EventRecord) []Recorded
 	// SaveSent notes that the deliveries to the first sent endpoints of a recorded event have been
 	// sent. It does nothing, without an error, if the recorded number is not lower or the event is
 	// not recorded.
 	SaveSent(ctx context.Context, eventID string, sent int) error
+}
+
+// Recorded is the result of recording an event.
+type Recorded struct {
+	Existing *EventRecord // the record that was there; nil: the new one was written
+	Err      error
+}
+
+// RecordEvent records one event.
+func RecordEvent(ctx context.Context, events Events, r EventRecord) (*EventRecord, error) {
+	result := events.RecordEvents(ctx, []EventRecord{r})[0]
+	return result.Existing, result.Err
 }
 
 // EventKeeper prolongs how long events are kept.
@@ -128,7 +140,7 @@ type EventKeeper interface {
 type Deliveries interface {
 	// Delivery returns the record as the last write left it. Error: ErrNotFound if there is none or
 	// it has expired.
-	Delivery(ctx context.Context, eventID, endpoint string) (Delivery, error)
+	Delivery(ctx context.Context, k DeliveryKey) (Delivery, error)
 	// SaveDelivery writes d if the stored record has prior attempts, else it returns ErrConflict. 0
 	// means that no record is stored, or that it has expired.
 	SaveDelivery(ctx context.Context, d Delivery, prior int) error

@@ -53,6 +53,7 @@ type ReceiverConfig struct {
 	Ordered         OrderedQueue
 	Bodies          Bodies
 	Operator        Operator // nil: nobody is told
+	Refusals        Refusals // nil: refused requests are not kept
 	Reporter        Reporter
 	MaxBodyBytes    int // bytes; DefaultMaxBodyBytes
 	InlineBodyBytes int // larger bodies go to Bodies; DefaultInlineBodyBytes
@@ -165,6 +166,9 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 	}
 	if answer.learned {
 		report.Untold = r.cfg.Operator.TellLearned(ctx, in.Source, began)
+	}
+	if err != nil {
+		r.noteRefused(ctx, in, err)
 	}
 	report.Duration = r.cfg.Now().Sub(began)
 	r.cfg.Reporter.Received(ctx, report)

@@ -37,7 +37,7 @@ func (s *step) readRecord(ctx context.Context, afterCopy bool) error {
 		return nil
 	}
 	var err error
-	s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.ID, s.task.Endpoint)
+	s.record, err = s.cfg.Deliveries.Delivery(ctx, s.event.DeliveryTo(s.task.Endpoint))
 	if errors.Is(err, catalog.ErrNotFound) {
 		return nil
 	}
@@ -115,8 +115,8 @@ func (s *step) died(ctx context.Context, resent bool) error {
 // blank returns the delivery's record without an attempt.
 func (s *step) blank() Delivery {
 	d := Delivery{
-		EventID: s.event.ID, Endpoint: s.task.Endpoint, Source: s.event.Source, Type: s.event.Type,
-		MessageID: s.origin(),
+		EventID: s.event.ID, Endpoint: s.task.Endpoint, ReceivedAt: s.event.ReceivedAt,
+		Source: s.event.Source, Type: s.event.Type, MessageID: s.origin(),
 	}
 	s.queue.mark(s, &d)
 	return d

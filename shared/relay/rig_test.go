@@ -372,7 +372,11 @@ func (r *reports) results() map[relay.RouteResult]int {
 // delivery returns a delivery's record.
 func (r *rig) deliveryOf(event, endpoint string) relay.Delivery {
 	r.t.Helper()
-	d, err := r.ledger.Delivery(r.t.Context(), event, endpoint)
+	e, err := r.ledger.EventRecord(r.t.Context(), event)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	d, err := r.ledger.Delivery(r.t.Context(), e.DeliveryTo(endpoint))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -387,7 +391,9 @@ func openOf(
 	for page, more := relay.Page(""), true; more; more = page != "" {
 		var some []relay.Delivery
 		var err error
-		if some, page, err = l.OpenDeliveries(t.Context(), endpoint, status, page); err != nil {
+		if some, page, err = l.ListDeliveries(
+			t.Context(), operate.Query{Endpoint: endpoint, Statuses: []relay.Status{status}}, page,
+		); err != nil {
 			t.Error(err)
 			return all
 		}

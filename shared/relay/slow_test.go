@@ -255,7 +255,7 @@ func (m *model) Post(_ context.Context, p relay.Post) (relay.Reply, error) {
 }
 
 // Delivery finds no record: a run keeps none, and attempts nothing twice.
-func (m *model) Delivery(context.Context, string, string) (relay.Delivery, error) {
+func (m *model) Delivery(context.Context, relay.DeliveryKey) (relay.Delivery, error) {
 	m.call("read delivery")
 	return relay.Delivery{}, catalog.ErrNotFound
 }

@@ -287,7 +287,7 @@ func TestSweeperLooksAtTheRelaysOwnEvents(t *testing.T) {
 			ID: relay.EventID("", catalog.OwnSource, "1"), Source: catalog.OwnSource,
 			ReceivedAt: time.Now(),
 		}
-		if _, err := r.ledger.RecordEvent(t.Context(), relay.EventRecord{
+		if _, err := relay.RecordEvent(t.Context(), &r.ledger, relay.EventRecord{
 			Event: own, Endpoints: []string{"a"}, ExpiresAt: time.Now().Add(relay.DefaultRetention),
 		}); err != nil {
 			t.Fatal(err)

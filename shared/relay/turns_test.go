@@ -51,7 +51,12 @@ func (w *world) checkTurn(event, endpoint string) {
 				"%s is POSTed to %s after %s, which was accepted later", event, endpoint, other,
 			)
 		}
-		d, err := w.records.(relay.Deliveries).Delivery(w.t.Context(), other, endpoint)
+		e, err := w.records.EventRecord(w.t.Context(), other)
+		if err != nil {
+			w.t.Error(err)
+			continue
+		}
+		d, err := w.records.(relay.Deliveries).Delivery(w.t.Context(), e.DeliveryTo(endpoint))
 		if w.turns.before(other, event) && (err != nil || d.Status == relay.Waiting) {
 			w.t.Errorf(
 				"%s is POSTed to %s while %s, which was accepted before, is %q: %v", event,

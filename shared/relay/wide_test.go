@@ -257,7 +257,3 @@ type noDeliveries struct{ operate.Ledger }
 func (noDeliveries) Event(context.Context, string) (relay.EventRecord, []relay.Delivery, error) {
 	return relay.EventRecord{}, nil, errInjected
 }
-
-func (noDeliveries) DeliveriesOf(context.Context, string) ([]relay.Delivery, error) {
-	return nil, errInjected
-}

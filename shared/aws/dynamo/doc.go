@@ -45,17 +45,17 @@
 //
 // # Ledger
 //
-//	pk               sk                   attributes
-//	<event id>       event                doc and body, or packed; endpoints or parts, expires_at, write, events_pk, events_sk
-//	<event id>       endpoints#<hash>#<n> endpoints, expires_at: a part of a list that is too long for the event's item
-//	<event id>       sent                 sent, expires_at, write: to how many endpoints deliveries have been sent, where that takes several invocations
-//	<event id>       delivery#<endpoint>  doc or packed, attempts, status, expires_at, write, open_pk, open_sk
-//	endpoint#<name>  state                doc, revision, expires_at, write, troubled_pk, troubled_sk: only of endpoints that have failed
-//	quota#<name>     line                 ends (Unix microseconds), expires_at: until when an endpoint's rate limit is reserved
-//	failure#<id>     count                failures, expires_at: how often the handling of a queue's message has failed
-//	slot#<name>#<n>  claim                holder, held_until (Unix milliseconds), expires_at: one of the attempts that an endpoint with a
-//	                                      concurrency limit may have in flight; without holder it is free
-//	sweep            cursor               doc: how far the sweeper has read the events
+//	pk                          sk                    attributes
+//	<event id>                  event                 doc and body, or packed; endpoints or parts, added, received, expires_at, mark, events_pk, events_sk
+//	<event id>                  endpoints#<hash>#<n>  endpoints, expires_at: a part of a list that is too long for the event's item
+//	<event id>                  sent                  sent, expires_at, mark: to how many endpoints deliveries have been sent, where that takes several invocations
+//	delivery#<endpoint>#<shard> <time>#<event id>     doc or packed, attempts, status, due, expires_at, mark, open_pk; time is when the webhook was accepted
+//	endpoint#<name>             state                 doc, revision, expires_at, mark, troubled_pk, troubled_sk: only of endpoints that have failed
+//	quota#<name>                line                  ends (Unix microseconds), expires_at: until when an endpoint's rate limit is reserved
+//	failure#<id>                count                 failures, expires_at: how often the handling of a queue's message has failed
+//	slot#<name>#<n>             claim                 holder, held_until (Unix milliseconds), expires_at: one of the attempts that an endpoint with a
+//	                                                  concurrency limit may have in flight; without holder it is free
+//	sweep                       cursor                doc: how far the sweeper has read the events
 //
 // # Documents
 //
@@ -67,20 +67,24 @@
 //
 // doc is in the core's own versioned format. packed holds doc and body, compressed together, with
 // the length of doc in front. It replaces them where it is smaller. endpoints are names, separated
-// by commas. expires_at is the table's time-to-live attribute. DynamoDB deletes expired items days
-// late, so every condition and every reader compares it. write is random for each call. If the
-// answer to a conditional write is lost and the write is repeated, the repeat recognises its own
-// work by it.
+// by commas; added are those that were added later. received and due are in Unix milliseconds.
+// expires_at is the table's time-to-live attribute. DynamoDB deletes expired items days late, so
+// every condition and every reader compares it. mark is random for each write. If the answer to a
+// conditional write is lost and the write is repeated, the repeat recognises its own work by it.
 //
-// The table has three indexes. They project keys only: listings read the items themselves, and so
-// show the present state. A partition takes 1,000 writes a second, and an index that cannot keep up
-// throttles the table. So keys that grow with the traffic are spread over shards, by a hash of the
-// id:
+// An endpoint's deliveries can be listed without an index, in the order in which their webhooks
+// were accepted. An index would cost another write for each delivery. A partition takes 1,000
+// writes a second, so they are spread over 8 shards by a hash of the event's id.
 //
-//	events    events_pk = <source>#<hour>#<shard>, events_sk = time received and id. 8 shards
-//	open      open_pk = <endpoint>#<status>#<shard>, open_sk = due time, or time of death, and event id. 8 shards. Only waiting and dead
-//	          deliveries have these keys. Delivered ones could be listed by the same keys, newest first, at one more write a delivery
-//	troubled  troubled_pk = troubled#<shard>, troubled_sk = endpoint. 4 shards. Only states that are not well have these keys. So the
+// The table has three indexes. They project keys, and open also due: listings read the items
+// themselves, and so show the present state. An index that cannot keep up throttles the table. So
+// keys that grow with the traffic are spread over shards:
+//
+//	events    events_pk = <source>#<hour>#<shard>, events_sk = <time>#<mark>#<ids>. 8 shards. The events of a source and hour that are recorded
+//	          together share an entry, which their first event has. Each of their items has the entry's mark. An event that was on record
+//	          before has another mark: it belongs to another entry
+//	open      open_pk = <endpoint>#<status>#<shard>, sk. 8 shards. Only waiting and dead deliveries have this key: these are few
+//	troubled  troubled_pk = troubled#<shard>, troubled_sk = endpoint. 4 shards. Only states that are not healthy have these keys. So the
 //	          endpoints whose deliveries are held can be found without reading every endpoint
 //
 // Recording an event takes one PutItem, and so does recording an attempt. Only if its condition

@@ -19,7 +19,7 @@ const documentPrefix = "doc/"
 
 // documentNames are the attributes of documents in expressions.
 var documentNames = map[string]string{
-	"#body": bodyAttribute, "#version": versionAttribute, "#write": writeAttribute,
+	"#body": bodyAttribute, "#version": versionAttribute, "#write": markAttribute,
 	"#expires": TimeToLive,
 }
 
@@ -124,7 +124,7 @@ func (s *Documents) putDocument(
 	}
 	// the client may have repeated a call whose answer was lost
 	stored, err := s.get(ctx, documentPrefix+collection, d.Key)
-	if err == nil && textOf(stored, writeAttribute) != mark {
+	if err == nil && textOf(stored, markAttribute) != mark {
 		err = fmt.Errorf("version %d, not %d: %w",
 			numberOf(stored, versionAttribute), base, catalog.ErrConflict)
 	}

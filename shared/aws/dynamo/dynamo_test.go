@@ -134,7 +134,7 @@ func createTable(t *testing.T, client *dynamodb.Client) string {
 		KeySchema: keys(dynamo.PartitionKey, dynamo.SortKey)}
 	for _, attribute := range []string{dynamo.PartitionKey, dynamo.SortKey,
 		dynamo.EventsPartitionKey, dynamo.EventsSortKey,
-		dynamo.OpenPartitionKey, dynamo.OpenSortKey, dynamo.TroubledPartitionKey,
+		dynamo.OpenPartitionKey, dynamo.TroubledPartitionKey,
 		dynamo.TroubledSortKey} {
 		in.AttributeDefinitions = append(in.AttributeDefinitions,
 			types.AttributeDefinition{
@@ -143,13 +143,19 @@ func createTable(t *testing.T, client *dynamodb.Client) string {
 	}
 	for index, schema := range map[string][]types.KeySchemaElement{
 		dynamo.EventsIndex:   keys(dynamo.EventsPartitionKey, dynamo.EventsSortKey),
-		dynamo.OpenIndex:     keys(dynamo.OpenPartitionKey, dynamo.OpenSortKey),
+		dynamo.OpenIndex:     keys(dynamo.OpenPartitionKey, dynamo.SortKey),
 		dynamo.TroubledIndex: keys(dynamo.TroubledPartitionKey, dynamo.TroubledSortKey),
 	} {
+		projection := &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}
+		if index == dynamo.OpenIndex {
+			projection = &types.Projection{
+				ProjectionType:   types.ProjectionTypeInclude,
+				NonKeyAttributes: []string{dynamo.DueTime},
+			}
+		}
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
-			IndexName: &index, KeySchema: schema, Projection: &types.Projection{
-				ProjectionType: types.ProjectionTypeKeysOnly,
-			}})
+			IndexName: &index, KeySchema: schema, Projection: projection,
+		})
 	}
 	if _, err := client.CreateTable(t.Context(), in); err != nil {
 		t.Fatal(err)

@@ -5,11 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
@@ -89,23 +91,38 @@ func (l *Ledger) endpointsOf(ctx context.Context, it item, consistent bool) ([]s
 		}
 		list = b.String()
 	}
-	if list == "" {
-		return nil, nil
+	var names []string
+	if list != "" {
+		names = strings.Split(list, ",")
 	}
-	return strings.Split(list, ","), nil
+	for _, name := range slices.Sorted(slices.Values(namesAdded(it))) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// namesAdded returns the names that AddEndpoints added to an event's item.
+func namesAdded(it item) []string {
+	set, _ := it[addedAttribute].(*types.AttributeValueMemberSS)
+	if set == nil {
+		return nil
+	}
+	return set.Value
 }
 
 // namesOf returns the number of endpoints that an event's item holds or refers to.
 func namesOf(it item) int {
+	n := len(namesAdded(it))
 	if refers := textOf(it, partsAttribute); refers != "" {
 		p, _ := parseParts(refers) // endpointsOf reports a malformed reference
-		return p.names
+		return n + p.names
 	}
-	list := textOf(it, endpointsAttribute)
-	if list == "" {
-		return 0
+	if list := textOf(it, endpointsAttribute); list != "" {
+		n += strings.Count(list, ",") + 1
 	}
-	return strings.Count(list, ",") + 1
+	return n
 }
 
 func (p listParts) sortKey(i int) string { return partPrefix + p.hash + "#" + strconv.Itoa(i) }

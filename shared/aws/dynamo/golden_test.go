@@ -25,6 +25,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/verify"
 )
 
@@ -67,8 +68,8 @@ var (
 		},
 	}
 	sampleDeliveries = []relay.Delivery{
-		{EventID: eventID, Endpoint: "dead", Source: "github", Type: "push", Status: relay.Dead,
-			Reason: relay.Declined, Attempts: 1,
+		{EventID: eventID, Endpoint: "dead", ReceivedAt: at, Source: "github", Type: "push",
+			Status: relay.Dead, Reason: relay.Declined, Attempts: 1,
 			MessageID: "m-3", UpdatedAt: at, ExpiresAt: expires,
 			History: []relay.Attempt{
 				{
@@ -76,13 +77,13 @@ var (
 					StatusCode: 410, Response: []byte("gone"),
 				},
 			}},
-		{EventID: eventID, Endpoint: "done", Source: "github", Status: relay.Delivered, Attempts: 1,
-			MessageID: "m-4", UpdatedAt: at, ExpiresAt: expires,
+		{EventID: eventID, Endpoint: "done", ReceivedAt: at, Source: "github",
+			Status: relay.Delivered, Attempts: 1, MessageID: "m-4", UpdatedAt: at, ExpiresAt: expires,
 			History: []relay.Attempt{
 				{Number: 1, At: at, Outcome: relay.Succeeded, StatusCode: 204},
 			}},
-		{EventID: eventID, Endpoint: "waits", Source: "github", Type: "push", Status: relay.Waiting,
-			Attempts: 2, Step: 1, MessageID: "m-5", Receives: 3,
+		{EventID: eventID, Endpoint: "waits", ReceivedAt: at, Source: "github", Type: "push",
+			Status: relay.Waiting, Attempts: 2, Step: 1, MessageID: "m-5", Receives: 3,
 			NextAt: at.Add(time.Hour), Held: true, Reserved: true, UpdatedAt: at,
 			ExpiresAt: expires,
 			History: []relay.Attempt{
@@ -148,7 +149,7 @@ func TestTheLedgerIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 	table := createTable(t, client)
 	l := dynamo.NewLedger(client, table)
 	for _, e := range sampleEvents {
-		if existing, err := l.RecordEvent(t.Context(), e); existing != nil || err != nil {
+		if existing, err := relay.RecordEvent(t.Context(), l, e); existing != nil || err != nil {
 			t.Fatal(existing, err)
 		}
 	}
@@ -191,7 +192,9 @@ func TestTheLedgerOfEachVersionIsRead(t *testing.T) {
 		for status, want := range map[relay.Status][]relay.Delivery{
 			relay.Dead: sampleDeliveries[:1], relay.Waiting: sampleDeliveries[2:],
 		} {
-			open, _, err := l.OpenDeliveries(t.Context(), want[0].Endpoint, status, "")
+			open, _, err := l.ListDeliveries(t.Context(), operate.Query{
+				Endpoint: want[0].Endpoint, Statuses: []relay.Status{status},
+			}, "")
 			if diff := cmp.Diff(want, open); err != nil || diff != "" {
 				t.Errorf("%s: %s deliveries: %v (-want +got):\n%s", file, status, err, diff)
 			}
@@ -279,8 +282,8 @@ func lines(t *testing.T, items []map[string]types.AttributeValue) []byte {
 		if random := text(it, "generation"); random != "" {
 			named[random] = generation
 		}
-		if it["write"] != nil {
-			it["write"] = &types.AttributeValueMemberS{Value: mark}
+		if random := text(it, "mark"); random != "" {
+			named[random] = mark // also in the entry of an index
 		}
 		for name, of := range map[string]string{
 			"created_at": "generations", dynamo.TimeToLive: "endpoint#shipping",

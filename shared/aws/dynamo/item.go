@@ -122,12 +122,15 @@ func (t table) put(ctx context.Context, it item) error {
 // putIf writes the item if the condition holds for the item stored under its key. If it does not
 // hold, putIf returns the stored item, or nil. The client repeats a call whose answer was lost, and
 // the repeat finds the item of the first try. A random mark in each write tells that item from
-// somebody else's.
+// somebody else's. An item may have its mark already.
 func (t table) putIf(
 	ctx context.Context, it item, condition string, values item,
 ) (written bool, stored item, err error) {
-	mark := rand.Text()
-	it[writeAttribute] = text(mark)
+	mark := textOf(it, markAttribute)
+	if mark == "" {
+		mark = newMark()
+		it[markAttribute] = text(mark)
+	}
 	if err := checkSize(it); err != nil {
 		return false, nil, err
 	}
@@ -138,8 +141,11 @@ func (t table) putIf(
 		return err == nil, nil, err
 	}
 	stored, err = t.get(ctx, textOf(it, PartitionKey), textOf(it, SortKey))
-	return textOf(stored, writeAttribute) == mark, stored, err
+	return textOf(stored, markAttribute) == mark, stored, err
 }
+
+// newMark returns 80 random bits.
+func newMark() string { return rand.Text()[:16] }
 
 // queryAll runs the query and calls each for every page.
 func (t table) queryAll(

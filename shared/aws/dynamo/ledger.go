@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/relay"
@@ -20,14 +20,16 @@ const (
 	deliveryPrefix = "delivery#"
 )
 
-// shards is the number of index partitions over which related items are spread: the events of a
-// source and hour, and the deliveries to an endpoint in a status. One partition takes 1,000 writes
-// a second. A held delivery takes two writes: one removes its old entry and one adds the new. An
-// index that cannot keep up throttles the writes to the table.
+// shards is the number of partitions over which related items are spread: the events of a source
+// and hour in their index, the deliveries to an endpoint in the table, and its deliveries in a
+// status in their index. One partition takes 1,000 writes a second. An index that cannot keep up
+// throttles the writes to the table.
 const shards = 8
 
 // sortableTime has a fixed width, so times sort correctly as text.
 const sortableTime = "2006-01-02T15:04:05.000Z"
+
+func sortable(t time.Time) string { return t.UTC().Format(sortableTime) }
 
 // Conditions of writes. :now is in Unix seconds, like expires_at.
 const (
@@ -44,51 +46,20 @@ func NewLedger(client *dynamodb.Client, tableName string) *Ledger {
 	return &Ledger{table{client: client, name: tableName}}
 }
 
-// RecordEvent implements relay.Events.
-func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
-	// a record may expire between the refused write and the read, so the write is tried again
-	const tries = 3
-	it, err := l.eventItem(ctx, r)
-	if err != nil {
-		return nil, fmt.Errorf("dynamo: record event %s: %w", r.ID, err)
-	}
-	for range tries {
-		written, stored, err := l.putIf(ctx, it, absent, item{":now": number(time.Now().Unix())})
-		if err != nil {
-			return nil, fmt.Errorf("dynamo: record event %s: %w", r.ID, err)
-		}
-		if written {
-			return nil, nil //nolint:nilnil // the port's way to say that there was none
-		}
-		if expired(stored) {
-			continue
-		}
-		existing, err := l.readEvent(ctx, stored)
-		if err == nil {
-			existing.Sent, err = l.sent(ctx, existing)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("dynamo: event %s: %w", r.ID, err)
-		}
-		return &existing, nil
-	}
-	return nil,
-		fmt.Errorf("dynamo: event %s: on record and expired by turns, %d times", r.ID, tries)
-}
-
 // Delivery implements relay.Deliveries.
-func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.Delivery, error) {
-	stored, err := l.get(ctx, eventID, deliveryPrefix+endpoint)
-	if err != nil {
-		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, err)
+func (l *Ledger) Delivery(ctx context.Context, k relay.DeliveryKey) (relay.Delivery, error) {
+	at := deliveryKey(k)
+	stored, err := l.get(ctx, textOf(at, PartitionKey), textOf(at, SortKey))
+	if err == nil && expired(stored) {
+		err = catalog.ErrNotFound
 	}
-	if expired(stored) {
+	var d relay.Delivery
+	if err == nil {
+		d, err = readDelivery(stored)
+	}
+	if err != nil {
 		return relay.Delivery{},
-			fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
-	}
-	d, err := readDelivery(stored)
-	if err != nil {
-		return relay.Delivery{}, fmt.Errorf("dynamo: delivery %s to %s: %w", eventID, endpoint, err)
+			fmt.Errorf("dynamo: delivery %s to %s: %w", k.EventID, k.Endpoint, err)
 	}
 	return d, nil
 }
@@ -113,38 +84,22 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 // expired reports whether a stored item counts as absent. A nil item does.
 func expired(it item) bool { return numberOf(it, TimeToLive) <= time.Now().Unix() }
 
-// eventItem returns an event's item. Endpoints that do not fit into the item are stored before it
-// returns.
-func (l *Ledger) eventItem(ctx context.Context, r relay.EventRecord) (item, error) {
-	body, endpoints := r.Body, r.Endpoints
-	// stored in attributes of their own; the body is not base64 there
-	r.Body, r.Endpoints, r.Sent = nil, nil, 0
-	it := key(r.ID, eventSort)
-	pack(it, relay.EncodeEventRecord(r), body)
-	it[TimeToLive] = number(r.ExpiresAt.Unix())
-	it[EventsPartitionKey] = text(eventsPartition(r.Source, r.ReceivedAt, shardOf(r.ID, shards)))
-	it[EventsSortKey] = text(r.ReceivedAt.UTC().Format(sortableTime) + "#" + r.ID)
-	return it, l.addEndpoints(ctx, it, endpoints)
+// deliveryKey returns the key of a delivery's item. The deliveries to an endpoint are in the order
+// in which their webhooks were accepted, within each shard. So they can be listed without an index,
+// which would cost another write for each.
+func deliveryKey(k relay.DeliveryKey) item {
+	return key(
+		deliveryPartition(k.Endpoint, shardOf(k.EventID, shards)),
+		sortable(k.ReceivedAt)+"#"+k.EventID,
+	)
 }
 
-func (l *Ledger) readEvent(ctx context.Context, it item) (relay.EventRecord, error) {
-	doc, body, err := unpack(it)
-	if err != nil {
-		return relay.EventRecord{}, err
-	}
-	r, err := relay.DecodeEventRecord(doc)
-	if err != nil {
-		return r, err
-	}
-	r.Body = body
-	// KeepEvent changes only this attribute, not doc
-	r.ExpiresAt = time.Unix(numberOf(it, TimeToLive), 0).UTC()
-	r.Endpoints, err = l.endpointsOf(ctx, it, true)
-	return r, err
+func deliveryPartition(endpoint string, shard int) string {
+	return deliveryPrefix + endpoint + "#" + strconv.Itoa(shard)
 }
 
-func eventsPartition(source string, t time.Time, shard int) string {
-	return strings.Join([]string{source, t.UTC().Format("2006010215"), strconv.Itoa(shard)}, "#")
+func openPartition(endpoint string, s relay.Status, shard int) string {
+	return strings.Join([]string{endpoint, string(s), strconv.Itoa(shard)}, "#")
 }
 
 // shardOf returns the shard for an id.
@@ -155,17 +110,23 @@ func shardOf(id string, shards uint32) int {
 }
 
 func deliveryItem(d relay.Delivery) item {
-	it := key(d.EventID, deliveryPrefix+d.Endpoint)
+	it := deliveryKey(d.Key())
 	pack(it, relay.EncodeDelivery(d), nil)
 	it[attemptsAttribute] = number(d.Attempts)
 	it[statusAttribute] = text(string(d.Status))
+	it[changedAttribute] = number(d.UpdatedAt.UnixMilli())
 	it[TimeToLive] = number(d.ExpiresAt.Unix())
-	if at, listed := listedAt(d); listed {
+	if isOpen(d.Status) {
 		it[OpenPartitionKey] = text(openPartition(d.Endpoint, d.Status, shardOf(d.EventID, shards)))
-		it[OpenSortKey] = text(at.UTC().Format(sortableTime) + "#" + d.EventID)
+	}
+	if d.Status == relay.Waiting {
+		it[DueTime] = number(d.NextAt.UnixMilli())
 	}
 	return it
 }
+
+// isOpen tells whether deliveries in a status are in OpenIndex: these are few.
+func isOpen(s relay.Status) bool { return s == relay.Waiting || s == relay.Dead }
 
 func readDelivery(it item) (relay.Delivery, error) {
 	doc, _, err := unpack(it)
@@ -175,88 +136,35 @@ func readDelivery(it item) (relay.Delivery, error) {
 	return relay.DecodeDelivery(doc)
 }
 
-// listedAt returns the time under which a delivery is listed. Delivered ones are not listed,
-// because that would cost one more write each.
-func listedAt(d relay.Delivery) (at time.Time, listed bool) {
-	switch d.Status {
-	case relay.Waiting:
-		return d.NextAt, true
-	case relay.Dead:
-		return d.UpdatedAt, true
-	default:
-		return time.Time{}, false
-	}
-}
-
-func openPartition(endpoint string, s relay.Status, shard int) string {
-	return strings.Join([]string{endpoint, string(s), strconv.Itoa(shard)}, "#")
-}
-
 // Event implements operate.Ledger.
 func (l *Ledger) Event(
 	ctx context.Context, id string,
 ) (relay.EventRecord, []relay.Delivery, error) {
-	var event *relay.EventRecord
-	var deliveries []relay.Delivery
-	err := l.queryAll(ctx, &dynamodb.QueryInput{
-		KeyConditionExpression:    aws.String("pk = :id"),
-		ExpressionAttributeValues: item{":id": text(id)},
-		ConsistentRead:            aws.Bool(true),
-	}, func(items []item) error {
-		for _, it := range items {
-			if expired(it) {
-				continue
-			}
-			sort := textOf(it, SortKey)
-			if sort == eventSort {
-				r, err := l.readEvent(ctx, it)
-				if err != nil {
-					return err
-				}
-				event = &r
-			}
-			if !strings.HasPrefix(sort, deliveryPrefix) {
-				continue
-			}
-			d, err := readDelivery(it)
-			if err != nil {
-				return err
-			}
-			deliveries = append(deliveries, d) // the key sorts them by endpoint
-		}
-		return nil
-	})
-	if err == nil && event == nil {
-		err = catalog.ErrNotFound
-	}
+	r, err := l.EventRecord(ctx, id)
 	if err != nil {
-		return relay.EventRecord{}, nil, fmt.Errorf("dynamo: event %s: %w", id, err)
+		return relay.EventRecord{}, nil, err
 	}
-	return *event, deliveries, nil
+	keys := make([]item, len(r.Endpoints))
+	for i, name := range slices.Sorted(slices.Values(r.Endpoints)) {
+		keys[i] = deliveryKey(r.DeliveryTo(name))
+	}
+	items, err := l.readMany(ctx, keys, deliveryParts, true)
+	if err != nil {
+		return relay.EventRecord{}, nil, fmt.Errorf("dynamo: deliveries of %s: %w", id, err)
+	}
+	deliveries, err := readDeliveries(items)
+	return r, deliveries, err
 }
 
-// DeliveriesOf implements operate.Ledger.
-func (l *Ledger) DeliveriesOf(ctx context.Context, eventID string) ([]relay.Delivery, error) {
-	var deliveries []relay.Delivery
-	err := l.queryAll(ctx, &dynamodb.QueryInput{
-		KeyConditionExpression:    aws.String("pk = :id AND begins_with(sk, :deliveries)"),
-		ExpressionAttributeValues: item{":id": text(eventID), ":deliveries": text(deliveryPrefix)},
-		ConsistentRead:            aws.Bool(true),
-	}, func(items []item) error {
-		for _, it := range items {
-			if expired(it) {
-				continue
-			}
-			d, err := readDelivery(it)
-			if err != nil {
-				return err
-			}
-			deliveries = append(deliveries, d) // the key sorts them by endpoint
+func readDeliveries(items []item) ([]relay.Delivery, error) {
+	deliveries := make([]relay.Delivery, len(items))
+	for i, it := range items {
+		var err error
+		if deliveries[i], err = readDelivery(it); err != nil {
+			return nil, fmt.Errorf(
+				"dynamo: %s %s: %w", textOf(it, PartitionKey), textOf(it, SortKey), err,
+			)
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("dynamo: deliveries of %s: %w", eventID, err)
 	}
 	return deliveries, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
 )
 
 // pageSize is the largest number of records in a page: as many as one BatchGetItem reads.
@@ -27,222 +27,236 @@ const (
 	afterAll  = ":"
 )
 
-// EventsBySource implements operate.Ledger. A page names the shard that the listing has reached and
-// the last sort key read in it.
-func (l *Ledger) EventsBySource(
-	ctx context.Context, source string, t time.Time, from relay.Page,
-) ([]relay.EventRecord, relay.Page, error) {
-	listed, next, err := l.eventKeys(ctx, source, t, from, pageSize)
-	if err != nil {
-		return nil, "", fmt.Errorf("dynamo: events of %s: %w", source, err)
-	}
-	items, err := l.read(ctx, keysOf(listed), eventParts, true)
-	if err != nil {
-		return nil, "", fmt.Errorf("dynamo: events of %s: %w", source, err)
-	}
-	var events []relay.EventRecord
-	for _, it := range items {
-		r, err := l.readEvent(ctx, it)
-		if err != nil {
-			return nil, "", fmt.Errorf("dynamo: event %s: %w", textOf(it, PartitionKey), err)
-		}
-		r.Header, r.Body = nil, nil
-		events = append(events, r)
-	}
-	return events, next, nil
-}
-
-// eventKey is the key of an event's item, and its position in the index.
-type eventKey struct {
-	item
-	place relay.Page // the page that continues after this event
-}
-
-func keysOf(listed []eventKey) []item {
-	keys := make([]item, len(listed))
-	for i, k := range listed {
-		keys[i] = k.item
-	}
-	return keys
-}
-
-// eventKeys lists up to limit of a source's events of an hour.
-func (l *Ledger) eventKeys(
-	ctx context.Context, source string, t time.Time, from relay.Page, limit int,
-) (listed []eventKey, next relay.Page, err error) {
-	shard, after, err := parseEventsPage(from)
-	if err != nil {
-		return nil, "", err
-	}
-	for ; shard < shards && next == ""; shard, after = shard+1, beforeAll {
-		index := indexQuery{index: EventsIndex, partition: EventsPartitionKey, sort: EventsSortKey}
-		found, more, err := l.keys(
-			ctx, index, eventsPartition(source, t, shard), after, afterAll, limit-len(listed),
-		)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, it := range found {
-			listed = append(
-				listed,
-				eventKey{
-					item:  key(textOf(it, PartitionKey), textOf(it, SortKey)),
-					place: eventsPage(shard, textOf(it, EventsSortKey)),
-				},
-			)
-		}
-		switch {
-		case more != "":
-			next = eventsPage(shard, more)
-		case len(listed) == limit && shard+1 < shards:
-			next = eventsPage(shard+1, beforeAll)
-		}
-	}
-	return listed, next, nil
-}
-
-func eventsPage(shard int, after string) relay.Page {
-	return relay.Page(strconv.Itoa(shard) + "/" + after)
-}
-
-func parseEventsPage(p relay.Page) (shard int, after string, err error) {
-	if p == "" {
-		return 0, beforeAll, nil
-	}
-	number, after, _ := strings.Cut(string(p), "/")
-	shard, err = strconv.Atoi(number)
-	if err != nil || shard < 0 || shard >= shards || after == "" {
-		return 0, "", fmt.Errorf("dynamo: %q is no page of a listing", p)
-	}
-	return shard, after, nil
-}
-
-// OpenDeliveries implements operate.Ledger. A page is the last sort key read, in whichever shard. A
-// delivery that leaves the status after the index was read and before its record is read is
-// omitted.
-func (l *Ledger) OpenDeliveries(
-	ctx context.Context, endpoint string, s relay.Status, from relay.Page,
+// ListDeliveries implements operate.Ledger. Deliveries that are waiting or dead are found by
+// OpenIndex, because they are few among all. A page is the sort key of its last delivery, in
+// whichever shard. A delivery that leaves the status after the index was read and before its record
+// is read is omitted.
+func (l *Ledger) ListDeliveries(
+	ctx context.Context, q operate.Query, from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
-	return l.open(ctx, endpoint, s, afterAll, from)
+	s := stream{sort: SortKey, from: beforeAll, to: cmp.Or(string(from), afterAll), newest: true}
+	const roundUp = time.Millisecond - 1 // a key's time is in whole milliseconds
+	if !q.From.IsZero() {
+		s.from = sortable(q.From.Add(roundUp))
+	}
+	if until := sortable(q.Until.Add(roundUp)); !q.Until.IsZero() && until < s.to {
+		s.to = until
+	}
+	var streams []stream
+	if len(q.Statuses) > 0 && !slices.ContainsFunc(q.Statuses, func(st relay.Status) bool {
+		return !isOpen(st)
+	}) {
+		streams = openStreams(s, q.Endpoint, q.Statuses)
+	} else {
+		streams = deliveryStreams(s, q.Endpoint, q.Statuses)
+	}
+	deliveries, next, err := l.list(ctx, streams, string(from), q.Takes)
+	if err != nil {
+		return nil, "", fmt.Errorf("dynamo: deliveries to %s: %w", q.Endpoint, err)
+	}
+	return deliveries, next, nil
 }
 
-// Overdue implements operate.Ledger. It is paged like OpenDeliveries.
+// Overdue implements operate.Ledger.
 func (l *Ledger) Overdue(
 	ctx context.Context, endpoint string, before time.Time, from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
-	return l.open(ctx, endpoint, relay.Waiting, before.UTC().Format(sortableTime), from)
+	s := stream{
+		sort: SortKey, from: beforeAll, to: cmp.Or(string(from), afterAll), newest: true,
+		filter: dueName + " < :before", names: map[string]string{dueName: DueTime},
+		values: item{":before": number(before.UnixMilli())},
+	}
+	deliveries, next, err := l.list(
+		ctx, openStreams(s, endpoint, []relay.Status{relay.Waiting}), string(from),
+		func(d relay.Delivery) bool {
+			return d.Status == relay.Waiting && d.NextAt.Before(before)
+		},
+	)
+	if err != nil {
+		return nil, "", fmt.Errorf("dynamo: overdue deliveries to %s: %w", endpoint, err)
+	}
+	return deliveries, next, nil
 }
 
-// open lists an endpoint's deliveries in a status, up to a sort key. Sort keys are unique, so the
-// last one read is where the listing continues in every shard.
-func (l *Ledger) open(ctx context.Context, endpoint string, s relay.Status, until string,
-	from relay.Page,
-) ([]relay.Delivery, relay.Page, error) {
-	keys, more, err := l.openKeys(ctx, endpoint, s, cmp.Or(string(from), beforeAll), until)
-	if err != nil {
-		return nil, "", fmt.Errorf("dynamo: %s deliveries to %s: %w", s, endpoint, err)
-	}
-	items, err := l.read(ctx, keys, deliveryParts, true)
-	if err != nil {
-		return nil, "", fmt.Errorf("dynamo: %s deliveries to %s: %w", s, endpoint, err)
-	}
-	var deliveries []relay.Delivery
-	for _, it := range items {
-		d, err := readDelivery(it)
-		if err != nil {
-			return nil, "", fmt.Errorf(
-				"dynamo: delivery %s to %s: %w", textOf(it, PartitionKey), endpoint, err,
-			)
+// openStreams returns s for each shard of OpenIndex with deliveries in one of the statuses.
+func openStreams(s stream, endpoint string, statuses []relay.Status) (all []stream) {
+	s.index = OpenIndex
+	for i, status := range statuses {
+		if slices.Contains(statuses[:i], status) {
+			continue
 		}
-		if d.Status == s {
-			deliveries = append(deliveries, d)
+		for shard := range shards {
+			s.partition = [2]string{OpenPartitionKey, openPartition(endpoint, status, shard)}
+			all = append(all, s)
 		}
 	}
-	return deliveries, relay.Page(more), nil
+	return all
 }
 
-// openKeys returns the keys of a page over all shards, in order, and the sort key after which the
-// next page begins, or "" at the end.
-func (l *Ledger) openKeys(
-	ctx context.Context, endpoint string, s relay.Status, after, until string,
-) (keys []item, more string, err error) {
-	index := indexQuery{index: OpenIndex, partition: OpenPartitionKey, sort: OpenSortKey}
-	found, mores := make([][]item, shards), make([]string, shards)
-	g, ctx := errgroup.WithContext(ctx)
+// deliveryStreams returns s for each shard of an endpoint's deliveries in the table.
+func deliveryStreams(s stream, endpoint string, statuses []relay.Status) (all []stream) {
+	if len(statuses) > 0 {
+		var wanted []string
+		s.values, s.names = item{}, map[string]string{statusName: statusAttribute}
+		for i, status := range statuses {
+			wanted = append(wanted, fmt.Sprintf(":status%d", i))
+			s.values[wanted[i]] = text(string(status))
+		}
+		s.filter = statusName + " IN (" + strings.Join(wanted, ", ") + ")"
+	}
 	for shard := range shards {
+		s.partition = [2]string{PartitionKey, deliveryPartition(endpoint, shard)}
+		all = append(all, s)
+	}
+	return all
+}
+
+// list returns a page of the deliveries of several streams that are wanted, newest first. Sort keys
+// are unique, so the last one read is where the listing continues in every stream.
+func (l *Ledger) list(
+	ctx context.Context, streams []stream, after string, wanted func(relay.Delivery) bool,
+) ([]relay.Delivery, relay.Page, error) {
+	items, next, err := l.merge(ctx, streams, after)
+	if err != nil {
+		return nil, "", err
+	}
+	if streams[0].index != "" { // these are keys only
+		for i, it := range items {
+			items[i] = key(textOf(it, PartitionKey), textOf(it, SortKey))
+		}
+		if items, err = l.read(ctx, items, deliveryParts, true); err != nil {
+			return nil, "", err
+		}
+	}
+	items = slices.DeleteFunc(items, expired)
+	deliveries, err := readDeliveries(items)
+	if err != nil {
+		return nil, "", err
+	}
+	return slices.DeleteFunc(deliveries, func(d relay.Delivery) bool { return !wanted(d) }),
+		relay.Page(next), nil
+}
+
+// merge returns the newest items of all streams before the sort key after, at most pageSize, and
+// the sort key at which the next page begins, or "" at the end.
+func (l *Ledger) merge(
+	ctx context.Context, streams []stream, after string,
+) (all []item, next string, err error) {
+	found, mores := make([][]item, len(streams)), make([]string, len(streams))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, s := range streams {
 		g.Go(func() (err error) {
-			found[shard], mores[shard], err = l.keys(
-				ctx, index, openPartition(endpoint, s, shard), after, until, pageSize,
-			)
+			found[i], mores[i], err = l.query(ctx, s, pageSize+1) // one of them may be after itself
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, "", err
 	}
-	// A shard with more entries limits the page: it may continue with any sort key after its last
-	// one, so keys of other shards beyond that must wait.
-	end := ""
-	for _, m := range mores {
-		if m != "" && (end == "" || m < end) {
-			end = m
-		}
-	}
-	all := slices.Concat(found...)
-	slices.SortFunc(all, func(a, b item) int {
-		return cmp.Compare(textOf(a, OpenSortKey), textOf(b, OpenSortKey))
+	// A stream with more entries limits the page: it may continue with any sort key before its
+	// last one, so keys of other streams beyond that must wait.
+	next = slices.Max(mores)
+	all = slices.DeleteFunc(slices.Concat(found...), func(it item) bool {
+		return textOf(it, SortKey) == after || textOf(it, SortKey) < next
 	})
-	if end != "" {
-		all = slices.DeleteFunc(all, func(it item) bool { return textOf(it, OpenSortKey) > end })
-	}
+	slices.SortFunc(all, func(a, b item) int {
+		return cmp.Compare(textOf(b, SortKey), textOf(a, SortKey))
+	})
 	if len(all) > pageSize {
 		all = all[:pageSize]
-		end = textOf(all[pageSize-1], OpenSortKey)
+		next = textOf(all[pageSize-1], SortKey)
 	}
-	for _, it := range all {
-		keys = append(keys, key(textOf(it, PartitionKey), textOf(it, SortKey)))
-	}
-	return keys, end, nil
+	return all, next, nil
 }
 
-// indexQuery names an index and its keys.
-type indexQuery struct{ index, partition, sort string }
+// stream is a range of one partition of the table or of an index, both ends included.
+type stream struct {
+	index     string    // "": the table
+	partition [2]string // attribute and value
+	sort      string    // attribute
+	from, to  string
+	newest    bool // in descending order
 
-// keys returns up to limit entries of an index partition, in order, with sort keys after one key
-// and up to another. An entry has the table's keys and the index's. more is the sort key after
-// which to continue, or "" at the end.
-func (l *Ledger) keys(
-	ctx context.Context, q indexQuery, partition, after, until string, limit int,
-) (keys []item, more string, err error) {
-	out, err := l.client.Query(ctx, &dynamodb.QueryInput{
+	filter string // "": none, with its names and values
+	names  map[string]string
+	values item
+}
+
+// query reads up to limit items of a stream, those that the filter refuses included. An index's
+// items are keys only. more is the sort key of the last one read, or "" at the end.
+func (l *Ledger) query(
+	ctx context.Context, s stream, limit int,
+) (items []item, more string, err error) {
+	values := item{
+		":partition": text(s.partition[1]), ":from": text(s.from), ":to": text(s.to),
+	}
+	for name, value := range s.values {
+		values[name] = value
+	}
+	in := &dynamodb.QueryInput{
 		TableName: &l.name,
-		IndexName: &q.index,
 		KeyConditionExpression: aws.String(
-			q.partition + " = :partition AND " + q.sort + " BETWEEN :after AND :until",
+			s.partition[0] + " = :partition AND " + s.sort + " BETWEEN :from AND :to",
 		),
-		ExpressionAttributeValues: item{
-			":partition": text(partition), ":after": text(after + "\x00"), ":until": text(until),
-		},
-		Limit: aws.Int32(int32(limit)), //nolint:gosec // at most outcomesPage
-	})
+		ExpressionAttributeNames:  s.names,
+		ExpressionAttributeValues: values,
+		ScanIndexForward:          aws.Bool(!s.newest),
+		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most outcomesPage
+	}
+	if s.index != "" {
+		in.IndexName = &s.index
+	} else {
+		in.ConsistentRead = aws.Bool(true)
+	}
+	if s.filter != "" {
+		in.FilterExpression = &s.filter
+	}
+	if s.from > s.to {
+		return nil, "", nil // DynamoDB refuses such a range
+	}
+	out, err := l.client.Query(ctx, in)
 	if err != nil {
 		return nil, "", err
 	}
-	return out.Items, textOf(out.LastEvaluatedKey, q.sort), nil
+	return out.Items, textOf(out.LastEvaluatedKey, s.sort), nil
 }
 
 // The projections of read: an event, without a body that is stored separately, and a whole
 // delivery.
 const (
-	eventParts    = "pk, sk, doc, packed, expires_at, endpoints, parts"
+	eventParts    = "pk, sk, doc, packed, expires_at, endpoints, parts, added, mark"
 	deliveryParts = "pk, sk, doc, packed, expires_at"
 
-	statusName = "#status" // for expressions, because status is a reserved word in DynamoDB
+	// for expressions, because these may be reserved words in DynamoDB
+	statusName = "#status"
+	dueName    = "#due"
 )
+
+// readMany is read for any number of keys.
+func (l *Ledger) readMany(
+	ctx context.Context, keys []item, projection string, consistent bool,
+) ([]item, error) {
+	chunks := slices.Collect(slices.Chunk(keys, pageSize))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readCalls)
+	for i, chunk := range chunks {
+		g.Go(func() (err error) {
+			chunks[i], err = l.read(ctx, chunk, projection, consistent)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(chunks...), nil
+}
+
+// readCalls is the number of concurrent calls of readMany.
+const readCalls = 16
 
 // read returns the projected parts of the items of keys (at most pageSize), in the order of keys.
 // It omits absent and expired items. An inconsistent read costs half, and may be a second behind.
-// The projection must include the keys and expires_at.
+// The projection must include the keys and expires_at. Each key is there once.
 func (l *Ledger) read(
 	ctx context.Context, keys []item, projection string, consistent bool,
 ) ([]item, error) {
@@ -253,7 +267,9 @@ func (l *Ledger) read(
 		ProjectionExpression: &projection,
 	}
 	if strings.Contains(projection, statusName) {
-		left.ExpressionAttributeNames = map[string]string{statusName: statusAttribute}
+		left.ExpressionAttributeNames = map[string]string{
+			statusName: statusAttribute, dueName: DueTime,
+		}
 	}
 	for try := 0; len(left.Keys) > 0; try++ {
 		if try > 0 {
@@ -282,6 +298,17 @@ func (l *Ledger) read(
 		}
 	}
 	return items, nil
+}
+
+// once returns keys without repeats, which BatchGetItem refuses.
+func once(keys []item) []item {
+	seen := make(map[string]bool, len(keys))
+	return slices.DeleteFunc(slices.Clone(keys), func(k item) bool {
+		id := identity(k)
+		repeated := seen[id]
+		seen[id] = true
+		return repeated
+	})
 }
 
 // identity returns an item's key as one string.

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/format"
 )
 
@@ -23,7 +24,7 @@ func TestEventsAreStoredCompressed(t *testing.T) {
 	body := strings.Repeat(`{"id":1296269,"name":"Hello-World"},`, 400)
 	r := record("evt_packed")
 	r.Body = []byte(body)
-	if _, err := ledger.RecordEvent(t.Context(), r); err != nil {
+	if _, err := relay.RecordEvent(t.Context(), ledger, r); err != nil {
 		t.Fatal(err)
 	}
 	keys := map[string]types.AttributeValue{

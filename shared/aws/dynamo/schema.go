@@ -1,7 +1,7 @@
 package dynamo
 
 // The tables' schema. The template that creates the tables must use the same names. All keys are
-// strings. The indexes belong to the ledger and project keys only.
+// strings. The indexes belong to the ledger. They project keys only, and OpenIndex also DueTime.
 const (
 	PartitionKey = "pk"
 	SortKey      = "sk"
@@ -12,9 +12,9 @@ const (
 	EventsPartitionKey = "events_pk"
 	EventsSortKey      = "events_sk"
 
-	OpenIndex        = "open"
+	OpenIndex        = "open" // its sort key is SortKey
 	OpenPartitionKey = "open_pk"
-	OpenSortKey      = "open_sk"
+	DueTime          = "due" // a number, Unix milliseconds
 
 	TroubledIndex        = "troubled"
 	TroubledPartitionKey = "troubled_pk"
@@ -28,9 +28,14 @@ const (
 	packedAttribute     = "packed"
 	endpointsAttribute  = "endpoints"
 	partsAttribute      = "parts"
+	addedAttribute      = "added"
+	receivedAttribute   = "received"
+	sourceAttribute     = "src"
+	typeAttribute       = "typ"
+	changedAttribute    = "changed"
 	sentAttribute       = "sent"
-	writeAttribute      = "write"
 	versionAttribute    = "version"
+	markAttribute       = "mark"
 	attemptsAttribute   = "attempts"
 	statusAttribute     = "status"
 	sealedAttribute     = "sealed"
@@ -44,6 +49,6 @@ const (
 	orderedAttribute    = "ordered"
 	namesAttribute      = "names"
 	managedAttribute    = "managed_by"
-	changedAttribute    = "changed_rev"
+	changedRevision     = "changed_rev"
 	changedAtAttribute  = "changed_at"
 )

@@ -22,7 +22,7 @@ func EventKeeper[L keeping](t *testing.T, fresh func(t *testing.T) L) {
 	record := func(t *testing.T, l L, expires time.Time) string {
 		t.Helper()
 		id := relay.EventID("", "app", "")
-		_, err := l.RecordEvent(t.Context(), relay.EventRecord{
+		_, err := relay.RecordEvent(t.Context(), l, relay.EventRecord{
 			Event: relay.Event{
 				ID: id, Receipt: "r", Source: "app",
 				ReceivedAt: time.Now().UTC().Truncate(time.Millisecond), Body: []byte("{}"),

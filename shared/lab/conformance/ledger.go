@@ -32,6 +32,7 @@ func Events(t *testing.T, fresh func(t *testing.T) relay.Events) {
 		"an event can go to ten thousand endpoints":       eventToMost,
 		"another list of endpoints changes nothing":       eventOtherList,
 		"how far an event has been sent is kept":          eventSent,
+		"events of a batch have a result each":            eventBatch,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -67,13 +68,13 @@ func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
 		"an event has all its deliveries, however large":      ledgerLargeEvent,
 		"a source's events are listed by the hour":            ledgerHours,
 		"a busy hour is listed whole":                         ledgerBusyHour,
-		"waiting deliveries come next due first":              ledgerWaiting,
-		"dead deliveries come oldest death first":             ledgerDead,
+		"events recorded together are listed once each":       ledgerBatches,
+		"deliveries are listed by status and time":            ledgerListing,
 		"a delivery is listed under its present status only":  ledgerStatus,
 		"expired deliveries and other endpoints are left out": ledgerOthers,
 		"a listing loses nothing while records leave it":      ledgerMoving,
 		"overdue is what was due before a time":               ledgerOverdue,
-		"an event's deliveries can be had without it":         ledgerDeliveriesOf,
+		"endpoints can be added to an event":                  ledgerAddEndpoints,
 		"an event can be had without its deliveries":          ledgerEventRecord,
 		"outcomes tell where every delivery stands":           ledgerOutcomes,
 		"the outcomes of a busy hour come whole":              ledgerBusyOutcomes,
@@ -90,17 +91,26 @@ func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
 func record(name string) relay.EventRecord {
 	return relay.EventRecord{
 		Event: relay.Event{ID: eventID(name), Receipt: "r-" +
-			name, Source: "github", Type: "push", ReceivedAt: now(),
+			name, Source: "github", Type: "push", ReceivedAt: accepted,
 			Header: relay.Header{"content-type": "application/json"}, Body: []byte(`{"n":1}`)},
 		MessageID: "m-" + name, Endpoints: []string{"shipping"}, RoutedAt: now(),
 		ExpiresAt: later(),
 	}
 }
 
+// accepted is when the webhooks of this package's events were accepted, unless a test says
+// otherwise. It is part of the key of a delivery.
+var accepted = now()
+
+// keyOf returns the key of a delivery of the given event.
+func keyOf(event, endpoint string) relay.DeliveryKey {
+	return relay.DeliveryKey{EventID: eventID(event), Endpoint: endpoint, ReceivedAt: accepted}
+}
+
 // delivery returns a plain delivery after n attempts that waits for the next one.
 func delivery(event, endpoint string, n int) relay.Delivery {
-	d := relay.Delivery{EventID: eventID(event), Endpoint: endpoint, Source: "github", Type: "push",
-		Status:   relay.Waiting,
+	d := relay.Delivery{EventID: eventID(event), Endpoint: endpoint, ReceivedAt: accepted,
+		Source: "github", Type: "push", Status: relay.Waiting,
 		Attempts: n, MessageID: fmt.Sprint("m-", n), NextAt: now().Add(time.Minute),
 		UpdatedAt: now(), ExpiresAt: later()}
 	for i := range min(n, relay.MaxHistory) {
@@ -114,7 +124,7 @@ func delivery(event, endpoint string, n int) relay.Delivery {
 
 func recordEvent(t *testing.T, events relay.Events, r relay.EventRecord) {
 	t.Helper()
-	existing, err := events.RecordEvent(t.Context(), r)
+	existing, err := relay.RecordEvent(t.Context(), events, r)
 	must(t, "RecordEvent", err)
 	if existing != nil {
 		t.Fatalf("RecordEvent found %+v, want nothing", existing)
@@ -125,7 +135,7 @@ func expectEvent(t *testing.T, events relay.Events, want relay.EventRecord) {
 	t.Helper()
 	other := record("other")
 	other.ID = want.ID
-	existing, err := events.RecordEvent(t.Context(), other)
+	existing, err := relay.RecordEvent(t.Context(), events, other)
 	must(t, "RecordEvent", err)
 	if existing == nil {
 		t.Fatal("RecordEvent found nothing")
@@ -197,7 +207,7 @@ func eventConcurrent(t *testing.T, events relay.Events) {
 	results := atOnce(8, func(i int) result {
 		r := record("a")
 		r.Receipt = fmt.Sprint("r-", i)
-		existing, err := events.RecordEvent(t.Context(), r)
+		existing, err := relay.RecordEvent(t.Context(), events, r)
 		return result{own: r.Receipt, existing: existing, err: err}
 	})
 	var winners []string
@@ -217,13 +227,45 @@ func eventConcurrent(t *testing.T, events relay.Events) {
 	}
 }
 
+// eventBatch records a batch in which one event is on record, one expired, and one there twice.
+func eventBatch(t *testing.T, events relay.Events) {
+	existing, expired := record("existing"), record("expired")
+	expired.ExpiresAt = now().Truncate(time.Second)
+	recordEvent(t, events, existing)
+	recordEvent(t, events, expired)
+	var batch []relay.EventRecord
+	for _, name := range []string{"existing", "a", "expired", "b", "a", "c"} {
+		r := record(name)
+		r.MessageID = fmt.Sprint("m-", len(batch))
+		batch = append(batch, r)
+	}
+	batch[3].Source = "github-2"
+	results := events.RecordEvents(t.Context(), batch)
+	equal(t, "results", len(batch), len(results))
+	twice := 0
+	for i, r := range results {
+		must(t, "RecordEvents", r.Err)
+		switch {
+		case i == 0:
+			equal(t, "what was there", &existing, r.Existing, sameRecord)
+		case r.Existing != nil: // one of the two, whichever was written later
+			twice++
+			equal(t, "id of what was there", eventID("a"), r.Existing.ID)
+		default:
+			expectEvent(t, events, batch[i])
+		}
+	}
+	equal(t, "events that were there twice", 1, twice)
+	equal(t, "results of nothing", 0, len(events.RecordEvents(t.Context(), nil)))
+}
+
 func deliveryNotFound(t *testing.T, deliveries relay.Deliveries) {
 	save(t, deliveries, delivery("a", "shipping", 1), 0)
-	for _, key := range [][2]string{{eventID("a"), "billing"}, {eventID("b"), "shipping"}} {
-		if _, err := deliveries.Delivery(t.Context(), key[0], key[1]); !errors.Is(
+	for _, key := range []relay.DeliveryKey{keyOf("a", "billing"), keyOf("b", "shipping")} {
+		if _, err := deliveries.Delivery(t.Context(), key); !errors.Is(
 			err, catalog.ErrNotFound,
 		) {
-			t.Errorf("Delivery(%q): %v, want ErrNotFound", key, err)
+			t.Errorf("Delivery(%+v): %v, want ErrNotFound", key, err)
 		}
 	}
 }
@@ -246,7 +288,7 @@ func deliveryConditions(t *testing.T, deliveries relay.Deliveries) {
 					err,
 				)
 			}
-			got, err := deliveries.Delivery(t.Context(), eventID(event), "shipping")
+			got, err := deliveries.Delivery(t.Context(), keyOf(event, "shipping"))
 			switch {
 			case stored == 0 && prior > 0:
 				if !errors.Is(err, catalog.ErrNotFound) {
@@ -287,7 +329,7 @@ func deliveryExpired(t *testing.T, deliveries relay.Deliveries) {
 	expired := delivery("a", "shipping", 2)
 	expired.ExpiresAt = now().Truncate(time.Second)
 	save(t, deliveries, expired, 0)
-	if _, err := deliveries.Delivery(t.Context(), expired.EventID, "shipping"); !errors.Is(
+	if _, err := deliveries.Delivery(t.Context(), expired.Key()); !errors.Is(
 		err, catalog.ErrNotFound,
 	) {
 		t.Errorf("Delivery: %v, want ErrNotFound", err)
@@ -307,7 +349,7 @@ func deliveryFields(t *testing.T, deliveries relay.Deliveries) {
 		Outcome:    relay.FailedAnswer,
 		StatusCode: 500, Response: slices.Concat(binary(), binary(), binary(), binary())}
 	save(t, deliveries, first, 0)
-	got, err := deliveries.Delivery(t.Context(), first.EventID, "shipping")
+	got, err := deliveries.Delivery(t.Context(), first.Key())
 	must(t, "Delivery", err)
 	equal(t, "delivery", first, got, sameRecord)
 
@@ -322,7 +364,7 @@ func deliveryFields(t *testing.T, deliveries relay.Deliveries) {
 			)})
 	}
 	save(t, deliveries, full, 1)
-	got, err = deliveries.Delivery(t.Context(), first.EventID, "shipping")
+	got, err = deliveries.Delivery(t.Context(), first.Key())
 	must(t, "Delivery", err)
 	equal(t, "delivery with a full history", full, got, sameRecord)
 }
@@ -331,7 +373,7 @@ func deliveryEndpoints(t *testing.T, deliveries relay.Deliveries) {
 	save(t, deliveries, delivery("a", "ship", 1), 0)
 	save(t, deliveries, delivery("a", "shipping", 1), 0)
 	save(t, deliveries, delivery("a", "shipping", 2), 1)
-	got, err := deliveries.Delivery(t.Context(), eventID("a"), "ship")
+	got, err := deliveries.Delivery(t.Context(), keyOf("a", "ship"))
 	must(t, "Delivery", err)
 	equal(t, "attempts of the other endpoint", 1, got.Attempts)
 }
@@ -354,7 +396,7 @@ func deliveryConcurrent(t *testing.T, deliveries relay.Deliveries) {
 				t.Fatalf("SaveDelivery: %v, want ErrConflict", err)
 			}
 		}
-		got, err := deliveries.Delivery(t.Context(), eventID("a"), "shipping")
+		got, err := deliveries.Delivery(t.Context(), keyOf("a", "shipping"))
 		must(t, "Delivery", err)
 		equal(t, "the winner's message", fmt.Sprint("m-", winner), got.MessageID)
 	}
@@ -385,7 +427,7 @@ func ledgerExpired(t *testing.T, l LedgerUnderTest) {
 
 func ledgerEvent(t *testing.T, l LedgerUnderTest) {
 	want := record("a")
-	want.Body = binary()
+	want.Body, want.Endpoints = binary(), []string{"shipping", "billing", "ship", "expired", "none"}
 	recordEvent(t, l, want)
 	recordEvent(t, l, record("b"))
 	var deliveries []relay.Delivery
@@ -409,7 +451,11 @@ func ledgerEvent(t *testing.T, l LedgerUnderTest) {
 }
 
 func ledgerLargeEvent(t *testing.T, l LedgerUnderTest) {
-	recordEvent(t, l, record("a"))
+	event := record("a")
+	for i := range 24 {
+		event.Endpoints = append(event.Endpoints, fmt.Sprintf("e-%02d", i))
+	}
+	recordEvent(t, l, event)
 	for i := range 24 { // 50 KiB of responses each: more than any store returns at once
 		d := delivery("a", fmt.Sprintf("e-%02d", i), relay.MaxHistory)
 		for j := range d.History {

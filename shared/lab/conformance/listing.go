@@ -1,13 +1,16 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 )
 
@@ -91,15 +94,33 @@ func ledgerBusyHour(t *testing.T, l LedgerUnderTest) {
 	equal(t, "events", n, len(listEvents(t, l, at)))
 }
 
-// listDeliveries reads all pages of an endpoint's deliveries. It calls between after each page.
+// ledgerBatches records batches that overlap: some of their events are on record already.
+func ledgerBatches(t *testing.T, l LedgerUnderTest) {
+	const n, step = 330, 45
+	for first := 0; first < n; first += step {
+		var batch []relay.EventRecord
+		for i := first; i < min(first+2*step, n); i++ {
+			r := record(fmt.Sprint(i))
+			r.ReceivedAt = accepted.Truncate(time.Hour).Add(time.Duration(i) * time.Second)
+			batch = append(batch, r)
+		}
+		for _, result := range l.RecordEvents(t.Context(), batch) {
+			must(t, "RecordEvents", result.Err)
+		}
+	}
+	equal(t, "events", n, len(listEvents(t, l, accepted)))
+	equal(t, "outcomes", n, len(outcomes(t, l, accepted)))
+}
+
+// listDeliveries reads all pages of a query. It calls between after each page.
 func listDeliveries(
-	t *testing.T, l operate.Ledger, endpoint string, s relay.Status, between func([]relay.Delivery),
+	t *testing.T, l operate.Ledger, q operate.Query, between func([]relay.Delivery),
 ) []relay.Delivery {
 	t.Helper()
 	var all []relay.Delivery
-	eachPage(t, "OpenDeliveries", func(page relay.Page) (relay.Page, error) {
-		deliveries, next, err := l.OpenDeliveries(t.Context(), endpoint, s, page)
-		must(t, "OpenDeliveries", err) // checked before between is called
+	eachPage(t, "ListDeliveries", func(page relay.Page) (relay.Page, error) {
+		deliveries, next, err := l.ListDeliveries(t.Context(), q, page)
+		must(t, "ListDeliveries", err) // checked before between is called
 		all = append(all, deliveries...)
 		between(deliveries)
 		return next, nil
@@ -107,9 +128,13 @@ func listDeliveries(
 	return all
 }
 
-func list(t *testing.T, l operate.Ledger, endpoint string, s relay.Status) []relay.Delivery {
+func list(
+	t *testing.T, l operate.Ledger, endpoint string, statuses ...relay.Status,
+) []relay.Delivery {
 	t.Helper()
-	return listDeliveries(t, l, endpoint, s, func([]relay.Delivery) {})
+	return listDeliveries(
+		t, l, operate.Query{Endpoint: endpoint, Statuses: statuses}, func([]relay.Delivery) {},
+	)
 }
 
 // scattered returns 0 to n-1 out of order. n must not be a multiple of 7.
@@ -121,57 +146,82 @@ func scattered(n int) []int {
 	return order
 }
 
-func ledgerWaiting(t *testing.T, l LedgerUnderTest) {
+// ledgerListing lists deliveries in every status, whose webhooks were accepted a second apart.
+func ledgerListing(t *testing.T, l LedgerUnderTest) {
 	const n = 230
-	base, want := now(), make([]relay.Delivery, n)
+	all := make([]relay.Delivery, n) // newest first
+	statuses := []relay.Status{relay.Delivered, relay.Waiting, relay.Delivered, relay.Dead}
 	for _, i := range scattered(n) {
 		d := delivery(fmt.Sprint(i), "shipping", 1)
-		d.NextAt, d.UpdatedAt = base.Add(time.Duration(i)*9*time.Second),
-			base.Add(-time.Duration(i)*time.Second)
+		d.ReceivedAt = accepted.Add(-time.Duration(i) * time.Second)
+		d.Status = statuses[i%len(statuses)]
+		if d.Status == relay.Waiting { // in another order
+			d.NextAt = now().Add(time.Duration(i*7%n) * time.Second)
+		} else {
+			d.NextAt = time.Time{}
+		}
+		d.UpdatedAt = now().Add(time.Duration(i*11%n) * time.Second)
 		save(t, l, d, 0)
-		want[i] = d
+		all[i] = d
 	}
-	equal(t, "waiting", want, list(t, l, "shipping", relay.Waiting), sameRecord)
-	equal(t, "dead", 0, len(list(t, l, "shipping", relay.Dead)))
-}
-
-func ledgerDead(t *testing.T, l LedgerUnderTest) {
-	const n = 23
-	base, want := now().Add(-time.Hour), make([]relay.Delivery, n)
-	for _, i := range scattered(n) {
-		d := delivery(fmt.Sprint(i), "shipping", 1)
-		d.Status, d.NextAt, d.UpdatedAt = relay.Dead, time.Time{},
-			base.Add(time.Duration(i)*time.Second)
-		save(t, l, d, 0)
-		want[i] = d
+	at := func(i int) time.Time { return all[i].ReceivedAt }
+	for name, q := range map[string]operate.Query{
+		"all":              {},
+		"delivered":        {Statuses: []relay.Status{relay.Delivered}},
+		"waiting":          {Statuses: []relay.Status{relay.Waiting}},
+		"dead":             {Statuses: []relay.Status{relay.Dead}},
+		"open":             {Statuses: []relay.Status{relay.Dead, relay.Waiting}},
+		"ended":            {Statuses: []relay.Status{relay.Delivered, relay.Dead}},
+		"repeated":         {Statuses: []relay.Status{relay.Dead, relay.Dead}},
+		"every status":     {Statuses: []relay.Status{relay.Dead, relay.Delivered, relay.Waiting}},
+		"from":             {From: at(10)},
+		"from, after one":  {From: at(10).Add(time.Microsecond)},
+		"until":            {Until: at(10)},
+		"until, after one": {Until: at(10).Add(time.Microsecond)},
+		"between":          {From: at(200), Until: at(20)},
+		"dead between":     {From: at(200), Until: at(20), Statuses: []relay.Status{relay.Dead}},
+		"nothing between":  {From: at(20), Until: at(20)},
+		"an empty range":   {From: at(20), Until: at(200)},
+		"before all":       {Until: at(n - 1)},
+	} {
+		q.Endpoint = "shipping"
+		var want []relay.Delivery
+		for _, d := range all {
+			if q.Takes(d) {
+				want = append(want, d)
+			}
+		}
+		got := listDeliveries(t, l, q, func([]relay.Delivery) {})
+		equal(t, name, want, got, sameRecord)
 	}
-	equal(t, "dead", want, list(t, l, "shipping", relay.Dead), sameRecord)
 }
 
 func ledgerStatus(t *testing.T, l LedgerUnderTest) {
-	expect := func(waiting, dead int) {
+	expect := func(waiting, dead, delivered int) {
 		t.Helper()
-		got := []int{
-			len(list(t, l, "shipping", relay.Waiting)), len(list(t, l, "shipping", relay.Dead)),
+		var got []int
+		for _, s := range []relay.Status{relay.Waiting, relay.Dead, relay.Delivered} {
+			got = append(got, len(list(t, l, "shipping", s)))
 		}
-		equal(t, "waiting and dead", []int{waiting, dead}, got)
+		equal(t, "waiting, dead and delivered", []int{waiting, dead, delivered}, got)
+		equal(t, "all", waiting+dead+delivered, len(list(t, l, "shipping")))
 	}
 	save(t, l, delivery("a", "shipping", 1), 0)
-	expect(1, 0)
+	expect(1, 0, 0)
 	dead := delivery("a", "shipping", 2)
 	dead.Status, dead.NextAt = relay.Dead, time.Time{}
 	save(t, l, dead, 1)
-	expect(0, 1)
+	expect(0, 1, 0)
 	save(t, l, delivery("a", "shipping", 3), 2) // replayed
-	expect(1, 0)
+	expect(1, 0, 0)
 	delivered := delivery("a", "shipping", 4)
 	delivered.Status, delivered.NextAt = relay.Delivered, time.Time{}
 	save(t, l, delivered, 3)
-	expect(0, 0)
+	expect(0, 0, 1)
 	direct := delivery("b", "shipping", 1)
 	direct.Status, direct.NextAt = relay.Delivered, time.Time{}
 	save(t, l, direct, 0)
-	expect(0, 0)
+	expect(0, 0, 2)
 }
 
 func ledgerOthers(t *testing.T, l LedgerUnderTest) {
@@ -186,14 +236,13 @@ func ledgerOthers(t *testing.T, l LedgerUnderTest) {
 
 func ledgerMoving(t *testing.T, l LedgerUnderTest) {
 	const n = 230
-	due := now().Add(time.Minute)
 	for i := range n {
-		d := delivery(fmt.Sprint(i), "shipping", 1)
-		d.NextAt = due // deliveries of the same time must not be lost
-		save(t, l, d, 0)
+		// deliveries of the same time must not be lost
+		save(t, l, delivery(fmt.Sprint(i), "shipping", 1), 0)
 	}
 	seen := map[string]bool{}
-	for _, d := range listDeliveries(t, l, "shipping", relay.Waiting, func(page []relay.Delivery) {
+	waiting := operate.Query{Endpoint: "shipping", Statuses: []relay.Status{relay.Waiting}}
+	for _, d := range listDeliveries(t, l, waiting, func(page []relay.Delivery) {
 		for _, d := range page {
 			d.Status, d.NextAt, d.Attempts = relay.Delivered, time.Time{}, 2
 			save(t, l, d, 1)
@@ -227,22 +276,30 @@ func ledgerOverdue(t *testing.T, l LedgerUnderTest) {
 			must(t, "Overdue", err)
 			got, page = append(got, deliveries...), next
 		}
+		slices.SortFunc(got, func(a, b relay.Delivery) int { return a.NextAt.Compare(b.NextAt) })
 		equal(t, fmt.Sprintf("%d overdue", due), want[:due], got, sameRecord)
 	}
 }
 
-func ledgerDeliveriesOf(t *testing.T, l LedgerUnderTest) {
+func ledgerAddEndpoints(t *testing.T, l LedgerUnderTest) {
 	recordEvent(t, l, record("a"))
-	expired := delivery("a", "expired", 1)
-	expired.ExpiresAt = now().Truncate(time.Second)
-	ship, shipping := delivery("a", "ship", 2), delivery("a", "shipping", 1)
-	for _, d := range []relay.Delivery{shipping, ship, expired, delivery("b", "shipping", 1)} {
-		save(t, l, d, 0)
+	add := func(event string, names ...string) {
+		t.Helper()
+		must(t, "AddEndpoints", l.AddEndpoints(t.Context(), eventID(event), names))
 	}
-	got, err := l.DeliveriesOf(t.Context(), eventID("a"))
-	must(t, "DeliveriesOf", err)
-	equal(t, "deliveries", []relay.Delivery{ship, shipping}, got, sameRecord)
-	none, err := l.DeliveriesOf(t.Context(), eventID("unknown"))
-	must(t, "DeliveriesOf an unknown event", err)
-	equal(t, "deliveries of an unknown event", 0, len(none))
+	add("a", "billing", "shipping")
+	add("a", "billing")
+	add("a")
+	add("unknown", "billing")
+	save(t, l, delivery("a", "billing", 1), 0)
+	r, deliveries, err := l.Event(t.Context(), eventID("a"))
+	must(t, "Event", err)
+	equal(t, "endpoints", []string{"shipping", "billing"}, r.Endpoints)
+	equal(t, "deliveries", []relay.Delivery{delivery("a", "billing", 1)}, deliveries, sameRecord,
+		cmpopts.IgnoreFields(relay.Delivery{}, "NextAt", "UpdatedAt", "ExpiresAt", "History"))
+	if _, err := l.EventRecord(t.Context(), eventID("unknown")); !errors.Is(
+		err, catalog.ErrNotFound,
+	) {
+		t.Errorf("an event that is not on record: %v, want ErrNotFound", err)
+	}
 }

@@ -142,7 +142,7 @@ func badDay(t *testing.T, w *world) {
 	eventually(t, "all arrive", func() bool {
 		w.passVisibility(t)
 		return !slices.ContainsFunc(ids, func(id string) bool {
-			d, err := w.ledger.Delivery(t.Context(), id, "late")
+			d, err := w.delivery(t, id, "late")
 			return err != nil || d.Status != relay.Delivered
 		})
 	})
@@ -321,7 +321,9 @@ func retried(t *testing.T, w *world) {
 func redriven(t *testing.T, w *world) {
 	id := w.send(t, "broken", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
 	w.settled(t, id, "broken", relay.Dead, 2)
-	dead, _, err := w.ledger.OpenDeliveries(t.Context(), "broken", relay.Dead, "")
+	dead, _, err := w.ledger.ListDeliveries(
+		t.Context(), operate.Query{Endpoint: "broken", Statuses: []relay.Status{relay.Dead}}, "",
+	)
 	if err != nil || len(dead) != 1 || dead[0].EventID != id {
 		t.Fatalf("listed as dead: %+v, %v", dead, err)
 	}
@@ -333,7 +335,7 @@ func redriven(t *testing.T, w *world) {
 		); err != nil {
 			t.Fatal(err)
 		}
-		d, err := w.ledger.Delivery(t.Context(), id, "broken")
+		d, err := w.delivery(t, id, "broken")
 		return err == nil && d.Status == relay.Delivered
 	})
 	w.settled(t, id, "broken", relay.Delivered, 3)

@@ -438,7 +438,10 @@ func (h *Host) fire(ctx context.Context, due emulator.Schedule) error {
 func (h *Host) passTime(ctx context.Context, body []byte) ([]byte, error) {
 	var about struct {
 		Endpoint string
-		Event    struct{ ID string }
+		Event    struct {
+			ID         string
+			ReceivedAt time.Time
+		}
 	}
 	var message map[string]json.RawMessage
 	if err := errors.Join(
@@ -447,7 +450,9 @@ func (h *Host) passTime(ctx context.Context, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	ledger := dynamo.NewLedger(h.DynamoDB, h.Outputs["LedgerTable"])
-	d, err := ledger.Delivery(ctx, about.Event.ID, about.Endpoint)
+	d, err := ledger.Delivery(ctx, relay.DeliveryKey{
+		EventID: about.Event.ID, Endpoint: about.Endpoint, ReceivedAt: about.Event.ReceivedAt,
+	})
 	if err != nil {
 		return nil, err
 	}

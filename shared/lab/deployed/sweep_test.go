@@ -67,7 +67,7 @@ func (w *world) leave(t *testing.T, name string, now time.Time) (id string) {
 		ID: relay.EventID("", name, rand.Text()), Receipt: rand.Text(), Source: name,
 		Trust: verify.Authenticated, ReceivedAt: receivedAt, Body: []byte("{}"),
 	}
-	if _, err := w.ledger.RecordEvent(t.Context(), relay.EventRecord{
+	if _, err := relay.RecordEvent(t.Context(), w.ledger, relay.EventRecord{
 		Event: e, MessageID: rand.Text(), Endpoints: []string{name}, RoutedAt: receivedAt,
 		ExpiresAt: now.Add(time.Hour).Truncate(time.Second),
 	}); err != nil {

@@ -370,10 +370,20 @@ func (w *world) settled(
 		"%s to %s: %s after %d attempts", eventID, endpoint, status, attempts,
 	), func() bool {
 		var err error
-		d, err = w.ledger.Delivery(t.Context(), eventID, endpoint)
+		d, err = w.delivery(t, eventID, endpoint)
 		return err == nil && d.Status == status && d.Attempts >= attempts
 	})
 	return d
+}
+
+// delivery returns a recorded delivery of an event.
+func (w *world) delivery(t *testing.T, eventID, endpoint string) (relay.Delivery, error) {
+	t.Helper()
+	r, err := w.ledger.EventRecord(t.Context(), eventID)
+	if err != nil {
+		return relay.Delivery{}, err
+	}
+	return w.ledger.Delivery(t.Context(), r.DeliveryTo(endpoint))
 }
 
 // queuesAreEmpty waits until the queues hold no messages.

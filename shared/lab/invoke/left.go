@@ -154,13 +154,21 @@ func record(ctx context.Context, ledger *dynamo.Ledger, id, sort string) (string
 		return fmt.Sprintf("%s, for endpoints %v", eventLine(r.ID, r.Type, r.Source), r.Endpoints),
 			err
 	}
-	endpoint, isDelivery := strings.CutPrefix(sort, "delivery#")
+	partition, isDelivery := strings.CutPrefix(id, "delivery#")
 	// other items of the relay: failure counts of messages, reservations of a rate limit, the
 	// sweeper's cursor
 	if !isDelivery {
 		return id + " " + sort, nil
 	}
-	d, err := ledger.Delivery(ctx, id, endpoint)
+	endpoint := partition[:max(0, strings.LastIndex(partition, "#"))]
+	accepted, id, _ := strings.Cut(sort, "#")
+	at, err := time.Parse(time.RFC3339, accepted)
+	if err != nil {
+		return "", err
+	}
+	d, err := ledger.Delivery(
+		ctx, relay.DeliveryKey{EventID: id, Endpoint: endpoint, ReceivedAt: at},
+	)
 	if err != nil {
 		return "", err
 	}

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -134,52 +132,22 @@ func (w *world) createQueues(ctx context.Context, suffix string) error {
 // createStores makes the tables and the bucket.
 func (w *world) createStores(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return w.createTable(ctx, w.catalogTable, nil) })
+	keys := [2]string{dynamo.PartitionKey, dynamo.SortKey}
 	group.Go(func() error {
-		return w.createTable(ctx, w.ledgerTable, map[string][2]string{
+		return emulator.CreateTable(ctx, w.tables, w.catalogTable, keys, nil)
+	})
+	group.Go(func() error {
+		return emulator.CreateTable(ctx, w.tables, w.ledgerTable, keys, map[string][2]string{
 			dynamo.EventsIndex:   {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
-			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.OpenSortKey},
+			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.SortKey},
 			dynamo.TroubledIndex: {dynamo.TroubledPartitionKey, dynamo.TroubledSortKey},
-		})
+		}, dynamo.DueTime)
 	})
 	group.Go(func() error {
 		_, err := w.s3.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &w.bucket})
 		return err
 	})
 	return group.Wait()
-}
-
-// createTable makes a table with the keys that both tables have, and keys-only indexes by name.
-func (w *world) createTable(ctx context.Context, name string, indexes map[string][2]string) error {
-	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest}
-	keys := func(names [2]string) []types.KeySchemaElement {
-		for _, n := range names {
-			in.AttributeDefinitions = append(in.AttributeDefinitions,
-				types.AttributeDefinition{
-					AttributeName: aws.String(n), AttributeType: types.ScalarAttributeTypeS,
-				})
-		}
-		return []types.KeySchemaElement{
-			{AttributeName: aws.String(names[0]), KeyType: types.KeyTypeHash}, {
-				AttributeName: aws.String(names[1]), KeyType: types.KeyTypeRange,
-			},
-		}
-	}
-	in.KeySchema = keys([2]string{dynamo.PartitionKey, dynamo.SortKey})
-	for index, names := range indexes {
-		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{
-			IndexName: &index, KeySchema: keys(names), Projection: &types.Projection{
-				ProjectionType: types.ProjectionTypeKeysOnly,
-			},
-		})
-	}
-	if _, err := w.tables.CreateTable(ctx, in); err != nil {
-		return err
-	}
-	active := dynamodb.NewTableExistsWaiter(w.tables, func(o *dynamodb.TableExistsWaiterOptions) {
-		o.MinDelay = 5 * time.Millisecond
-	})
-	return active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, time.Minute)
 }
 
 // configure puts the demonstration's configuration into the catalog.

@@ -159,7 +159,9 @@ func (p *pipeline) checkListed(ctx context.Context, dead map[string]int) error {
 		for status, want := range map[relay.Status]int{
 			relay.Waiting: 0, relay.Dead: dead[sub.Endpoint],
 		} {
-			listed, _, err := p.ledger.OpenDeliveries(ctx, sub.Endpoint, status, "")
+			listed, _, err := p.ledger.ListDeliveries(
+				ctx, operate.Query{Endpoint: sub.Endpoint, Statuses: []relay.Status{status}}, "",
+			)
 			if err != nil {
 				return err
 			}

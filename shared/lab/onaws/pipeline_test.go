@@ -210,9 +210,9 @@ func (p *pipeline) createTables(ctx context.Context) error {
 		emulator.CreateTable(ctx, tables, p.catalogTable(), keys, nil),
 		emulator.CreateTable(ctx, tables, p.ledgerTable(), keys, map[string][2]string{
 			dynamo.EventsIndex:   {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
-			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.OpenSortKey},
+			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.SortKey},
 			dynamo.TroubledIndex: {dynamo.TroubledPartitionKey, dynamo.TroubledSortKey},
-		}))
+		}, dynamo.DueTime))
 }
 
 func (p *pipeline) catalogTable() string { return "catalog-" + p.name }

@@ -70,8 +70,8 @@ func (s *soak) listDead(ctx context.Context) (listed map[string]bool, err error)
 	for _, name := range s.names() {
 		for page, more := relay.Page(""), true; more; more = page != "" {
 			var dead []relay.Delivery
-			if dead, page, err = store.Ledger().OpenDeliveries(
-				ctx, name, relay.Dead, page,
+			if dead, page, err = store.Ledger().ListDeliveries(
+				ctx, operate.Query{Endpoint: name, Statuses: []relay.Status{relay.Dead}}, page,
 			); err != nil {
 				return nil, err
 			}

@@ -265,7 +265,7 @@ func lose(t *testing.T, dir string, endpoints []string) {
 	}
 	defer store.Close()
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	_, err = store.Ledger().RecordEvent(t.Context(), relay.EventRecord{
+	_, err = relay.RecordEvent(t.Context(), store.Ledger(), relay.EventRecord{
 		Event: relay.Event{
 			ID: relay.EventID("", "app", "lost"), Receipt: "r", Source: "app", ReceivedAt: now,
 			Body: []byte("{}"),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -18,22 +19,26 @@ import (
 type Ledger struct {
 	mu         sync.Mutex
 	events     map[string]relay.EventRecord
-	deliveries map[[2]string]relay.Delivery
+	deliveries map[relay.DeliveryKey]relay.Delivery
 	cursor     operate.SweepCursor
 }
 
-// RecordEvent records r unless there is an unexpired record with its id.
-func (l *Ledger) RecordEvent(_ context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
+// RecordEvents records each event unless there is an unexpired record with its id.
+func (l *Ledger) RecordEvents(_ context.Context, records []relay.EventRecord) []relay.Recorded {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if existing, ok := l.events[r.ID]; ok && existing.ExpiresAt.After(time.Now()) {
-		return &existing, nil
+	results := make([]relay.Recorded, len(records))
+	for i, r := range records {
+		if existing, ok := l.events[r.ID]; ok && existing.ExpiresAt.After(time.Now()) {
+			results[i].Existing = &existing
+			continue
+		}
+		if l.events == nil {
+			l.events = map[string]relay.EventRecord{}
+		}
+		l.events[r.ID] = r
 	}
-	if l.events == nil {
-		l.events = map[string]relay.EventRecord{}
-	}
-	l.events[r.ID] = r
-	return nil, nil //nolint:nilnil // nil is how the port says that there was no such record
+	return results
 }
 
 // KeepEvent extends an event's record until a time. It never shortens it.
@@ -48,13 +53,13 @@ func (l *Ledger) KeepEvent(_ context.Context, id string, until time.Time) error 
 }
 
 // Delivery returns a delivery.
-func (l *Ledger) Delivery(_ context.Context, eventID, endpoint string) (relay.Delivery, error) {
+func (l *Ledger) Delivery(_ context.Context, k relay.DeliveryKey) (relay.Delivery, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d, ok := l.delivery(eventID, endpoint)
+	d, ok := l.delivery(k)
 	if !ok {
 		return relay.Delivery{},
-			fmt.Errorf("delivery of %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
+			fmt.Errorf("delivery of %s to %s: %w", k.EventID, k.Endpoint, catalog.ErrNotFound)
 	}
 	d.History = slices.Clone(d.History)
 	return d, nil
@@ -64,24 +69,24 @@ func (l *Ledger) Delivery(_ context.Context, eventID, endpoint string) (relay.De
 func (l *Ledger) SaveDelivery(_ context.Context, d relay.Delivery, prior int) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if have, _ := l.delivery(d.EventID, d.Endpoint); have.Attempts != prior {
+	if have, _ := l.delivery(d.Key()); have.Attempts != prior {
 		return fmt.Errorf(
 			"delivery of %s to %s has %d attempts, not %d: %w", d.EventID, d.Endpoint,
 			have.Attempts, prior, catalog.ErrConflict,
 		)
 	}
 	if l.deliveries == nil {
-		l.deliveries = map[[2]string]relay.Delivery{}
+		l.deliveries = map[relay.DeliveryKey]relay.Delivery{}
 	}
 	d.History = slices.Clone(d.History)
-	l.deliveries[[2]string{d.EventID, d.Endpoint}] = d
+	l.deliveries[d.Key()] = d
 	return nil
 }
 
 // delivery returns an unexpired delivery, or the zero value, which has no attempts. The caller must
 // hold the lock.
-func (l *Ledger) delivery(eventID, endpoint string) (relay.Delivery, bool) {
-	d, ok := l.deliveries[[2]string{eventID, endpoint}]
+func (l *Ledger) delivery(k relay.DeliveryKey) (relay.Delivery, bool) {
+	d, ok := l.deliveries[k]
 	if !ok || !d.ExpiresAt.After(time.Now()) {
 		return relay.Delivery{}, false
 	}
@@ -96,7 +101,14 @@ func (l *Ledger) Event(_ context.Context, id string) (relay.EventRecord, []relay
 	if !ok || !r.ExpiresAt.After(time.Now()) {
 		return relay.EventRecord{}, nil, fmt.Errorf("event %s: %w", id, catalog.ErrNotFound)
 	}
-	return r, l.deliveriesOf(id), nil
+	ds := l.matching(func(d relay.Delivery) bool {
+		return d.EventID == id && d.ReceivedAt.Equal(r.ReceivedAt) &&
+			slices.Contains(r.Endpoints, d.Endpoint)
+	})
+	slices.SortFunc(ds, func(a, b relay.Delivery) int {
+		return cmp.Compare(a.Endpoint, b.Endpoint)
+	})
+	return r, ds, nil
 }
 
 // pageSize is so small that every test of a listing needs a second page.
@@ -130,53 +142,51 @@ func (l *Ledger) EventsBySource(
 	return events, next, nil
 }
 
-// OpenDeliveries lists an endpoint's waiting or dead deliveries.
-func (l *Ledger) OpenDeliveries(
-	_ context.Context, endpoint string, status relay.Status, from relay.Page,
+// AddEndpoints adds endpoints to those that a recorded event was routed to.
+func (l *Ledger) AddEndpoints(_ context.Context, id string, endpoints []string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.events[id]
+	if !ok || !r.ExpiresAt.After(time.Now()) {
+		return nil
+	}
+	r.Endpoints = slices.Clone(r.Endpoints)
+	for _, name := range endpoints {
+		if !slices.Contains(r.Endpoints, name) {
+			r.Endpoints = append(r.Endpoints, name)
+		}
+	}
+	l.events[id] = r
+	return nil
+}
+
+// ListDeliveries lists an endpoint's deliveries, newest first.
+func (l *Ledger) ListDeliveries(
+	_ context.Context, q operate.Query, from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
-	return l.open(from, func(d relay.Delivery) bool {
-		return d.Endpoint == endpoint && d.Status == status
-	})
+	return l.list(q.Takes, from)
 }
 
 // Overdue lists an endpoint's deliveries that were due before a time.
 func (l *Ledger) Overdue(
 	_ context.Context, endpoint string, before time.Time, from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
-	return l.open(from, func(d relay.Delivery) bool {
+	return l.list(func(d relay.Delivery) bool {
 		return d.Endpoint == endpoint && d.Status == relay.Waiting && d.NextAt.Before(before)
-	})
+	}, from)
 }
 
-// open lists deliveries of one status.
-func (l *Ledger) open(
-	from relay.Page, want func(relay.Delivery) bool,
+// list returns a page of the deliveries that are wanted, newest first.
+func (l *Ledger) list(
+	want func(relay.Delivery) bool, from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	deliveries, next := paged(l.matching(want), func(d relay.Delivery) string {
-		at := d.UpdatedAt
-		if d.Status == relay.Waiting {
-			at = d.NextAt
-		}
-		return at.UTC().Format("2006-01-02T15:04:05.000000000 ") + d.EventID
+		age := math.MaxInt64 - d.ReceivedAt.UnixMilli()
+		return fmt.Sprintf("%019d %s", age, d.EventID)
 	}, from)
 	return deliveries, next, nil
-}
-
-// DeliveriesOf returns an event's deliveries.
-func (l *Ledger) DeliveriesOf(_ context.Context, id string) ([]relay.Delivery, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.deliveriesOf(id), nil
-}
-
-func (l *Ledger) deliveriesOf(id string) []relay.Delivery {
-	ds := l.matching(func(d relay.Delivery) bool { return d.EventID == id })
-	slices.SortFunc(ds, func(a, b relay.Delivery) int {
-		return cmp.Compare(a.Endpoint, b.Endpoint)
-	})
-	return ds
 }
 
 func (l *Ledger) matching(want func(relay.Delivery) bool) []relay.Delivery {

@@ -42,15 +42,21 @@ func (l *Ledger) Outcomes(
 		return "", err
 	}
 	for _, e := range events {
-		deliveries, err := l.DeliveriesOf(ctx, e.ID)
+		_, deliveries, err := l.Event(ctx, e.ID)
 		if err != nil {
 			return "", err
 		}
-		o := operate.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
+		o := operate.EventOutcome{
+			EventID: e.ID, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
+			Endpoints: e.Endpoints,
+		}
 		for _, d := range deliveries {
 			o.Deliveries = append(
 				o.Deliveries,
-				operate.DeliveryStatus{Endpoint: d.Endpoint, Status: d.Status, NextAt: d.NextAt},
+				operate.DeliveryStatus{
+					Endpoint: d.Endpoint, Status: d.Status, NextAt: d.NextAt,
+					Attempts: d.Attempts, UpdatedAt: d.UpdatedAt,
+				},
 			)
 		}
 		each(o)

@@ -97,7 +97,7 @@ func newCycle(b *testing.B, fanOut int) *cycle {
 		r := relay.EventRecord{Event: event(m), MessageID: m.ID, Endpoints: []string{"a"},
 			RoutedAt:  time.Now(),
 			ExpiresAt: time.Now().Add(time.Hour)}
-		if _, err := ledger.RecordEvent(ctx, r); err != nil {
+		if _, err := relay.RecordEvent(ctx, ledger, r); err != nil {
 			return err
 		}
 		out := make([]relay.Outgoing, fanOut)

@@ -62,7 +62,7 @@ func (s *stages) run(ctx context.Context) error {
 		) error {
 			event := relay.Event{ID: string(m.Body), Source: "a", ReceivedAt: time.Now()}
 			r := relay.EventRecord{Event: event, MessageID: m.ID, ExpiresAt: expires}
-			existing, err := ledger.RecordEvent(ctx, r)
+			existing, err := relay.RecordEvent(ctx, ledger, r)
 			if err != nil {
 				return err
 			}

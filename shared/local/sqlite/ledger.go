@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"zombiezen.com/go/sqlite"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // Ledger implements relay.Events, relay.Deliveries and relay.Ledger. A page of a listing has at
@@ -22,8 +24,26 @@ type Ledger struct{ store *Store }
 // Ledger returns the store's ledger.
 func (s *Store) Ledger() *Ledger { return &Ledger{s} }
 
-// RecordEvent implements relay.Events.
-func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
+// RecordEvents implements relay.Events. Its records are written at the same time, and so in one
+// transaction, mostly.
+func (l *Ledger) RecordEvents(
+	ctx context.Context, records []relay.EventRecord,
+) []relay.Recorded {
+	results := make([]relay.Recorded, len(records))
+	record := func(i int) { results[i].Existing, results[i].Err = l.recordEvent(ctx, records[i]) }
+	if len(records) == 1 {
+		record(0)
+		return results
+	}
+	var all sync.WaitGroup
+	for i := range records {
+		all.Go(func() { record(i) })
+	}
+	all.Wait()
+	return results
+}
+
+func (l *Ledger) recordEvent(ctx context.Context, r relay.EventRecord) (*relay.EventRecord, error) {
 	body := r.Body
 	r.Body = nil
 	doc := relay.EncodeEventRecord(r)
@@ -49,25 +69,12 @@ func (l *Ledger) RecordEvent(ctx context.Context, r relay.EventRecord) (*relay.E
 
 // KeepEvent implements relay.EventKeeper.
 func (l *Ledger) KeepEvent(ctx context.Context, eventID string, until time.Time) error {
-	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		var stored row
-		err := exec(conn, "SELECT record FROM events WHERE id = ? AND expires > ? AND expires < ?",
-			stored.read,
-			eventID, time.Now().Unix(), until.Unix())
-		if err != nil || stored.record == nil {
-			return err
+	return l.changeEvent(ctx, eventID, func(r *relay.EventRecord) bool {
+		later := until.After(r.ExpiresAt)
+		if later {
+			r.ExpiresAt = until.UTC()
 		}
-		e, err := stored.event()
-		if err != nil {
-			return err
-		}
-		e.ExpiresAt = until.UTC()
-		doc := relay.EncodeEventRecord(e)
-		l.store.writer.written += len(doc)
-		return exec(
-			conn, "UPDATE events SET expires = ?, record = ? WHERE id = ?", nil, until.Unix(), doc,
-			eventID,
-		)
+		return later
 	})
 }
 
@@ -92,39 +99,40 @@ func (r *row) event() (relay.EventRecord, error) {
 }
 
 // Delivery implements relay.Deliveries.
-func (l *Ledger) Delivery(ctx context.Context, eventID, endpoint string) (relay.Delivery, error) {
+func (l *Ledger) Delivery(ctx context.Context, k relay.DeliveryKey) (relay.Delivery, error) {
 	var stored row
 	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
 		return exec(conn,
 			"SELECT record FROM deliveries WHERE event = ? AND endpoint = ? AND expires > ?",
 			stored.read,
-			eventID, endpoint, time.Now().Unix())
+			k.EventID, k.Endpoint, time.Now().Unix())
 	})
 	if err != nil {
 		return relay.Delivery{}, err
 	}
 	if stored.record == nil {
 		return relay.Delivery{},
-			fmt.Errorf("sqlite: delivery of %s to %s: %w", eventID, endpoint, catalog.ErrNotFound)
+			fmt.Errorf("sqlite: delivery of %s to %s: %w", k.EventID, k.Endpoint, catalog.ErrNotFound)
 	}
 	return relay.DecodeDelivery(stored.record)
 }
 
 // SaveDelivery implements relay.Deliveries.
 func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
-	query := `UPDATE deliveries SET status = ?3, attempts = ?4, since = ?5, expires = ?6, record = ?7
+	query := `UPDATE deliveries SET status = ?3, attempts = ?4, due = ?5, expires = ?6, record = ?7, received = ?10, changed = ?11
 		WHERE event = ?1 AND endpoint = ?2 AND expires > ?8 AND attempts = ?9`
 	if prior == 0 {
-		query = `INSERT INTO deliveries (event, endpoint, status, attempts, since, expires, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-			ON CONFLICT (event, endpoint) DO UPDATE SET status = ?3, attempts = ?4, since = ?5, expires = ?6, record = ?7
+		query = `INSERT INTO deliveries (event, endpoint, status, attempts, due, expires, record, received, changed)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?10, ?11)
+			ON CONFLICT (event, endpoint) DO UPDATE SET status = ?3, attempts = ?4, due = ?5, expires = ?6, record = ?7, received = ?10, changed = ?11
 			WHERE expires <= ?8 OR attempts = ?9`
 	}
 	doc := relay.EncodeDelivery(d)
 	conflict := false
 	err := l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		err := exec(conn, query, nil, d.EventID, d.Endpoint, string(d.Status), d.Attempts, since(d),
+		err := exec(conn, query, nil, d.EventID, d.Endpoint, string(d.Status), d.Attempts, due(d),
 			d.ExpiresAt.Unix(), doc,
-			time.Now().Unix(), prior)
+			time.Now().Unix(), prior, d.ReceivedAt.UnixMilli(), d.UpdatedAt.UnixMilli())
 		conflict = err == nil && conn.Changes() == 0
 		l.store.writer.written += len(doc)
 		return err
@@ -138,17 +146,12 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 	return err
 }
 
-// since returns the time by which open deliveries are sorted, in Unix milliseconds. It returns nil
-// for a delivery that is not listed.
-func since(d relay.Delivery) any {
-	switch d.Status {
-	case relay.Waiting:
-		return d.NextAt.UnixMilli()
-	case relay.Dead:
-		return d.UpdatedAt.UnixMilli()
-	default:
+// due returns when a waiting delivery is due, in Unix milliseconds, and nil for any other.
+func due(d relay.Delivery) any {
+	if d.Status != relay.Waiting {
 		return nil
 	}
+	return d.NextAt.UnixMilli()
 }
 
 // Event implements relay.Ledger.
@@ -165,7 +168,9 @@ func (l *Ledger) Event(
 		if err != nil {
 			return err
 		}
-		return deliveriesOf(conn, id, &rows)
+		return exec(conn,
+			"SELECT record FROM deliveries WHERE event = ? AND expires > ? ORDER BY endpoint",
+			collect(&rows), id, time.Now().Unix())
 	})
 	if err != nil {
 		return relay.EventRecord{}, nil, err
@@ -179,23 +184,6 @@ func (l *Ledger) Event(
 	}
 	deliveries, err := decodeDeliveries(rows)
 	return event, deliveries, err
-}
-
-// DeliveriesOf implements relay.Ledger.
-func (l *Ledger) DeliveriesOf(ctx context.Context, eventID string) ([]relay.Delivery, error) {
-	var rows []row
-	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
-		return deliveriesOf(conn, eventID, &rows)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return decodeDeliveries(rows)
-}
-
-func deliveriesOf(conn *sqlite.Conn, eventID string, rows *[]row) error {
-	return exec(conn, "SELECT record FROM deliveries WHERE event = ? AND expires > ? ORDER BY endpoint", collect(rows),
-		eventID, time.Now().Unix())
 }
 
 func collect(rows *[]row) func(*sqlite.Stmt) error {
@@ -243,34 +231,102 @@ func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time,
 	return events, next, nil
 }
 
-// OpenDeliveries implements relay.Ledger. If a delivery changes during the listing, the listing may
-// omit it or return it twice.
-func (l *Ledger) OpenDeliveries(ctx context.Context, endpoint string, status relay.Status,
-	from relay.Page,
-) ([]relay.Delivery, relay.Page, error) {
-	return l.open(ctx, endpoint, status, math.MaxInt64, from)
+// AddEndpoints implements operate.Ledger.
+func (l *Ledger) AddEndpoints(ctx context.Context, eventID string, endpoints []string) error {
+	return l.changeEvent(ctx, eventID, func(r *relay.EventRecord) bool {
+		before := len(r.Endpoints)
+		for _, name := range endpoints {
+			if !slices.Contains(r.Endpoints, name) {
+				r.Endpoints = append(r.Endpoints, name)
+			}
+		}
+		return len(r.Endpoints) > before
+	})
 }
 
-// Overdue implements relay.Ledger.
+// changeEvent changes the record of an event that has not expired. change returns false if there
+// is nothing to write.
+func (l *Ledger) changeEvent(
+	ctx context.Context, eventID string, change func(*relay.EventRecord) bool,
+) error {
+	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
+		var stored row
+		err := exec(
+			conn, "SELECT record FROM events WHERE id = ? AND expires > ?", stored.read, eventID,
+			time.Now().Unix(),
+		)
+		if err != nil || stored.record == nil {
+			return err
+		}
+		r, err := relay.DecodeEventRecord(stored.record)
+		if err != nil || !change(&r) {
+			return err
+		}
+		doc := relay.EncodeEventRecord(r)
+		l.store.writer.written += len(doc)
+		return exec(
+			conn, "UPDATE events SET expires = ?, record = ? WHERE id = ?", nil,
+			r.ExpiresAt.Unix(), doc, eventID,
+		)
+	})
+}
+
+// ListDeliveries implements operate.Ledger. Its pages are full, except the last. If a delivery
+// changes during the listing, the listing may omit it.
+func (l *Ledger) ListDeliveries(ctx context.Context, q operate.Query, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
+	// as many parameters as there are statuses; a repeated status changes nothing
+	statuses := []string{string(relay.Waiting), string(relay.Delivered), string(relay.Dead)}
+	if len(q.Statuses) > 0 {
+		for i := range statuses {
+			statuses[i] = string(q.Statuses[min(i, len(q.Statuses)-1)])
+		}
+	}
+	until := int64(math.MaxInt64)
+	if !q.Until.IsZero() {
+		until = ceilMilli(q.Until)
+	}
+	before := []int64{math.MaxInt64, math.MaxInt64}
+	if from != "" {
+		var err error
+		if before, err = parsePage(from, 2); err != nil {
+			return nil, "", err
+		}
+	}
+	return l.listDeliveries(ctx,
+		`SELECT record, received, seq FROM deliveries WHERE endpoint = ? AND status IN (?, ?, ?)
+		AND received >= ? AND received < ? AND (received, seq) < (?, ?) AND expires > ?
+		ORDER BY received DESC, seq DESC LIMIT ?`,
+		q.Endpoint, statuses[0], statuses[1], statuses[2], ceilMilli(q.From), until,
+		before[0], before[1])
+}
+
+// ceilMilli returns t in Unix milliseconds, rounded up.
+func ceilMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return math.MinInt64
+	}
+	return t.Add(time.Millisecond - 1).UnixMilli()
+}
+
+// Overdue implements operate.Ledger.
 func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time, from relay.Page,
-) ([]relay.Delivery, relay.Page, error) {
-	return l.open(ctx, endpoint, relay.Waiting, before.UnixMilli(), from)
-}
-
-// open lists an endpoint's deliveries that have a status and whose since is earlier than before, in
-// Unix milliseconds.
-func (l *Ledger) open(ctx context.Context, endpoint string, status relay.Status, before int64,
-	from relay.Page,
 ) ([]relay.Delivery, relay.Page, error) {
 	after, err := parsePage(from, 2)
 	if err != nil {
 		return nil, "", err
 	}
+	return l.listDeliveries(ctx,
+		`SELECT record, due, seq FROM deliveries WHERE endpoint = ? AND due < ? AND (due, seq) > (?, ?)
+		AND expires > ? ORDER BY due, seq LIMIT ?`, endpoint, before.UnixMilli(), after[0], after[1])
+}
+
+// listDeliveries is list for deliveries.
+func (l *Ledger) listDeliveries(
+	ctx context.Context, query string, args ...any,
+) ([]relay.Delivery, relay.Page, error) {
 	var rows []row
-	next, err := l.list(ctx,
-		`SELECT record, since, seq FROM deliveries WHERE endpoint = ? AND status = ? AND since IS NOT NULL AND since < ?
-		AND (since, seq) > (?, ?) AND expires > ? ORDER BY since, seq LIMIT ?`, &rows,
-		endpoint, string(status), before, after[0], after[1])
+	next, err := l.list(ctx, query, &rows, args...)
 	if err != nil {
 		return nil, "", err
 	}

@@ -14,23 +14,10 @@ import (
 
 // SaveSent implements relay.Events.
 func (l *Ledger) SaveSent(ctx context.Context, eventID string, sent int) error {
-	return l.store.do(ctx, executed, func(conn *sqlite.Conn) error {
-		var stored row
-		err := exec(
-			conn, "SELECT record FROM events WHERE id = ? AND expires > ?", stored.read, eventID,
-			time.Now().Unix(),
-		)
-		if err != nil || stored.record == nil {
-			return err
-		}
-		r, err := relay.DecodeEventRecord(stored.record)
-		if err != nil || r.Sent >= sent {
-			return err
-		}
-		r.Sent = sent
-		doc := relay.EncodeEventRecord(r)
-		l.store.writer.written += len(doc)
-		return exec(conn, "UPDATE events SET record = ? WHERE id = ?", nil, doc, eventID)
+	return l.changeEvent(ctx, eventID, func(r *relay.EventRecord) bool {
+		more := r.Sent < sent
+		r.Sent = max(r.Sent, sent)
+		return more
 	})
 }
 
@@ -62,14 +49,19 @@ func (l *Ledger) Outcomes(
 		return "", err
 	}
 	for _, e := range events {
-		o := operate.EventOutcome{EventID: e.ID, Endpoints: e.Endpoints}
+		o := operate.EventOutcome{
+			EventID: e.ID, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
+			Endpoints: e.Endpoints,
+		}
 		err := l.store.read(ctx, func(conn *sqlite.Conn) error {
 			return exec(conn,
-				"SELECT endpoint, status, since FROM deliveries WHERE event = ? AND expires > ?",
+				`SELECT endpoint, status, due, attempts, changed FROM deliveries
+					WHERE event = ? AND expires > ?`,
 				func(stmt *sqlite.Stmt) error {
 					o.Deliveries = append(o.Deliveries, operate.DeliveryStatus{
 						Endpoint: stmt.ColumnText(0), Status: relay.Status(stmt.ColumnText(1)),
-						NextAt: dueOf(stmt),
+						NextAt: dueOf(stmt), Attempts: stmt.ColumnInt(3),
+						UpdatedAt: time.UnixMilli(stmt.ColumnInt64(4)).UTC(),
 					})
 					return nil
 				}, e.ID, time.Now().Unix())

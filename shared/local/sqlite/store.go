@@ -50,9 +50,10 @@ var schema = sqlitemigration.Schema{
 		CREATE INDEX events_expires ON events (expires);
 		CREATE TABLE deliveries (
 			seq INTEGER PRIMARY KEY, event TEXT NOT NULL, endpoint TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL,
-			since INTEGER, expires INTEGER NOT NULL, record BLOB NOT NULL);
+			received INTEGER NOT NULL, changed INTEGER NOT NULL, due INTEGER, expires INTEGER NOT NULL, record BLOB NOT NULL);
 		CREATE UNIQUE INDEX deliveries_event ON deliveries (event, endpoint);
-		CREATE INDEX deliveries_open ON deliveries (endpoint, status, since) WHERE since IS NOT NULL;
+		CREATE INDEX deliveries_listed ON deliveries (endpoint, received, status);
+		CREATE INDEX deliveries_due ON deliveries (endpoint, due) WHERE due IS NOT NULL;
 		CREATE INDEX deliveries_expires ON deliveries (expires);
 		CREATE TABLE bodies (key TEXT PRIMARY KEY, expires INTEGER, body BLOB NOT NULL) WITHOUT ROWID;
 		CREATE INDEX bodies_expires ON bodies (expires) WHERE expires IS NOT NULL;

@@ -18,6 +18,7 @@ import (
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 func TestRestart(t *testing.T) {
@@ -29,7 +30,7 @@ func TestRestart(t *testing.T) {
 		ID: relay.EventID("", "github", "1"), Source: "github", ReceivedAt: time.Now(),
 	},
 		RoutedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
-	if _, err := first.Ledger().RecordEvent(t.Context(), event); err != nil {
+	if _, err := relay.RecordEvent(t.Context(), first.Ledger(), event); err != nil {
 		t.Fatal(err)
 	}
 	send(t, q, numbered(20, "a")...)
@@ -243,7 +244,7 @@ func TestQueueRefusals(t *testing.T) {
 			return err
 		},
 		"Open": func() error {
-			_, _, err := s.Ledger().OpenDeliveries(t.Context(), "a", relay.Dead, "1.x")
+			_, _, err := s.Ledger().ListDeliveries(t.Context(), operate.Query{Endpoint: "a"}, "1.x")
 			return err
 		},
 	} {
@@ -281,11 +282,11 @@ func TestAFailedWriteBreaksTheStore(t *testing.T) {
 	for name, f := range map[string]func() error{
 		"Send": func() error { return firstError(q.Send(t.Context(), numbered(1, ""))) },
 		"Record": func() error {
-			_, err := ledger.RecordEvent(t.Context(), relay.EventRecord{})
+			_, err := relay.RecordEvent(t.Context(), ledger, relay.EventRecord{})
 			return err
 		},
 		"Save": func() error { return ledger.SaveDelivery(t.Context(), relay.Delivery{}, 0) },
-		"Read": func() error { _, err := ledger.Delivery(t.Context(), "a", "b"); return err },
+		"Read": func() error { _, err := ledger.Delivery(t.Context(), relay.DeliveryKey{}); return err },
 		"Put":  func() error { return s.Bodies(0).Put(t.Context(), "a", nil) },
 		"Replace": func() error {
 			return s.Catalog(sealer(t, dir)).ReplaceCatalog(t.Context(), catalog.Catalog{}, 0)
@@ -334,8 +335,8 @@ func TestExpiredRecordsAreRemoved(t *testing.T) {
 			expires = time.Now().Add(time.Hour)
 		}
 		id := relay.EventID("", "github", fmt.Sprint(i))
-		if _, err := ledger.RecordEvent(
-			t.Context(), relay.EventRecord{Event: relay.Event{ID: id}, ExpiresAt: expires},
+		if _, err := relay.RecordEvent(
+			t.Context(), ledger, relay.EventRecord{Event: relay.Event{ID: id}, ExpiresAt: expires},
 		); err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ func (p Pinger) Ping(ctx context.Context, endpoint string, now time.Time) (strin
 		keep = relay.DefaultRetention
 	}
 	e := relay.PingEvent(endpoint, now)
-	if _, err := p.Events.RecordEvent(ctx, relay.EventRecord{
+	if _, err := relay.RecordEvent(ctx, p.Events, relay.EventRecord{
 		Event: e, MessageID: e.Receipt, Endpoints: []string{endpoint}, RoutedAt: e.ReceivedAt,
 		ExpiresAt: e.ReceivedAt.Add(keep).Truncate(time.Second),
 	}); err != nil {

@@ -2,10 +2,13 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
@@ -48,7 +51,7 @@ func (r Replayer) replay(
 	if err != nil {
 		return err
 	}
-	d, err := r.Deliveries.Delivery(ctx, eventID, endpoint)
+	d, err := r.Deliveries.Delivery(ctx, record.DeliveryTo(endpoint))
 	if err != nil {
 		return err
 	}
@@ -101,12 +104,11 @@ func standing(d relay.Delivery) string {
 
 // Route matches a recorded event with the current subscriptions, sends it to the endpoints that it
 // was not routed to yet, and returns their names. So an event from before a subscription need not
-// be lost. These deliveries have no record before their first attempt. A second call before that
-// sends them again, and the deliverer drops the repeat, unless both are handled at the same time.
-// Errors: ErrNotFound if there is no such event; ErrUndecided, beside the names, if filters of
-// further endpoints could not be decided.
+// be lost. The deliveries are recorded as waiting before their messages are sent, so the Sweeper
+// finds one whose message was not sent. Errors: ErrNotFound if there is no such event;
+// ErrUndecided, beside the names, if filters of further endpoints could not be decided.
 func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
-	record, deliveries, err := r.Ledger.Event(ctx, eventID)
+	record, err := r.Ledger.EventRecord(ctx, eventID)
 	if err != nil {
 		return nil, err
 	}
@@ -114,18 +116,13 @@ func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	routed := make(map[string]bool, len(record.Endpoints)+len(deliveries))
+	routed := make(map[string]bool, len(record.Endpoints))
 	for _, name := range record.Endpoints {
 		routed[name] = true
 	}
-	for _, d := range deliveries {
-		routed[d.Endpoint] = true
-	}
 	endpoints = slices.DeleteFunc(endpoints, func(name string) bool { return routed[name] })
-	for i, err := range relay.SendFirstAttempts(ctx, r.Retry, record.Event, endpoints) {
-		if err != nil {
-			return nil, fmt.Errorf("to %s: %w", endpoints[i], err)
-		}
+	if err := r.begin(ctx, record, endpoints); err != nil {
+		return nil, err
 	}
 	if len(undecided) > 0 {
 		return endpoints, fmt.Errorf(
@@ -133,4 +130,57 @@ func (r Replayer) Route(ctx context.Context, eventID string) ([]string, error) {
 		)
 	}
 	return endpoints, nil
+}
+
+// begin records deliveries of an event as waiting and due now, and sends their first attempts.
+func (r Replayer) begin(
+	ctx context.Context, record relay.EventRecord, endpoints []string,
+) error {
+	if len(endpoints) == 0 {
+		return nil
+	}
+	begun, failed := makeAllDue(ctx, r.Ledger, r.Deliveries, record, endpoints, time.Now())
+	if len(failed) > 0 {
+		return errors.Join(failed...)
+	}
+	if err := r.Ledger.AddEndpoints(ctx, record.ID, endpoints); err != nil {
+		return err
+	}
+	for i, err := range relay.SendFirstAttempts(ctx, r.Retry, record.Event, begun) {
+		if err != nil {
+			return fmt.Errorf("to %s: %w", begun[i], err)
+		}
+	}
+	return nil
+}
+
+// makeAllDue is makeDue for deliveries of an event that were not attempted yet. It returns the
+// endpoints whose delivery it recorded. It leaves out those with an attempt.
+func makeAllDue(
+	ctx context.Context, keeper relay.EventKeeper, deliveries relay.Deliveries,
+	record relay.EventRecord, endpoints []string, now time.Time,
+) (begun []string, failed []error) {
+	errs := make([]error, len(endpoints))
+	var g errgroup.Group
+	g.SetLimit(sweepCalls)
+	for i, name := range endpoints {
+		g.Go(func() error {
+			d := relay.Delivery{
+				EventID: record.ID, Endpoint: name, ReceivedAt: record.ReceivedAt,
+				Source: record.Source, Type: record.Type, ExpiresAt: record.ExpiresAt,
+			}
+			errs[i] = makeDue(ctx, keeper, deliveries, record, d, now)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	for i, err := range errs {
+		switch {
+		case err == nil:
+			begun = append(begun, endpoints[i])
+		case !errors.Is(err, catalog.ErrConflict): // otherwise its attempt was made a moment ago
+			failed = append(failed, err)
+		}
+	}
+	return begun, failed
 }

@@ -46,6 +46,7 @@ type SweeperConfig struct {
 	Delivery      relay.Queue  // first attempts
 	Retry         relay.Queue  // later attempts
 	Now           func() time.Time
+	Documents     Documents // of the ledger, for the statistics; nil: nothing is counted
 }
 
 // Sweeper finds deliveries whose message was lost by a bug or an outage, and sends them again. Run
@@ -64,6 +65,10 @@ type SweeperConfig struct {
 // A cursor stores the progress of the second rule. So a run that ends early, or is killed, skips
 // nothing: the next run continues there. A run looks at some thousand events a second
 // (docs/cost.md), and makes up for hours that were left out.
+//
+// The Sweeper also writes the statistics of the hours that it looks at: see Statistics. An hour that
+// has waiting deliveries is counted again 7 hours, 13 hours, a day and so on after its beginning,
+// until they have all ended.
 //
 // The Sweeper does not find deliveries of an event that was recorded only hours after its
 // acceptance, or of an event whose source is no longer in the catalog.
@@ -98,7 +103,9 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	if err := r.learn(endpoints); err != nil {
 		return SweepReport{}, err
 	}
-	err = errors.Join(r.resumeOverdue(endpoints), r.lookAtEvents(sources))
+	err = errors.Join(
+		r.resumeOverdue(endpoints), r.lookAtEvents(sources), r.recount(sources),
+	)
 	r.report.Duration = s.cfg.Now().Sub(began)
 	return r.report, err
 }
@@ -274,7 +281,8 @@ type cursor struct {
 	*sweep
 	at      SweepCursor
 	saved   SweepCursor
-	unsaved int // events since the last save
+	unsaved int    // events since the last save
+	tally   *tally // of the cursor's hour, up to it; nil: nothing is counted
 }
 
 func (r *sweep) cursor() (*cursor, error) {
@@ -289,12 +297,17 @@ func (r *sweep) cursor() (*cursor, error) {
 	if c.at.Hour.IsZero() {
 		c.at.Hour = r.lastHour().Add(-firstLook)
 	}
-	return c, nil
+	var err error
+	c.at, c.tally, err = r.resumeTally(c.at)
+	return c, err
 }
 
 func (c *cursor) save() error {
 	if c.cfg.Cursors == nil || c.at == c.saved {
 		return nil
+	}
+	if err := c.saveTally(); err != nil {
+		return err
 	}
 	c.saved, c.unsaved = c.at, 0
 	return c.cfg.Cursors.SaveSweepCursor(c.ctx, c.at)
@@ -311,7 +324,9 @@ func (c *cursor) run(end time.Time, sources []string) error {
 				return err
 			}
 		}
-		c.at = SweepCursor{Hour: c.at.Hour.Add(time.Hour)}
+		if err := c.nextHour(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -327,13 +342,16 @@ func (c *cursor) runSource(source string) (bool, error) {
 		if !c.timeLeft(1) {
 			return false, nil
 		}
-		next, events, err := c.lookAtPage(source, c.at.Hour, page)
+		next, l, err := c.lookAtPage(source, c.at.Hour, page)
 		if err != nil {
 			return false, err
 		}
 		page = next
 		c.at.Source, c.at.Page = source, page
-		if c.unsaved += events; c.unsaved >= saveCursorAfter {
+		if c.tally != nil {
+			c.tally.merge(l.tally)
+		}
+		if c.unsaved += l.sum.Events; c.unsaved >= saveCursorAfter {
 			if err := c.save(); err != nil {
 				return false, err
 			}
@@ -346,30 +364,32 @@ func (c *cursor) runSource(source string) (bool, error) {
 type look struct {
 	sum   SweepReport
 	found []finding
+	tally *tally
 }
 
 // finding is an event with deliveries to send again.
 type finding struct {
 	event   string
-	missing []string // endpoints without a recorded delivery
-	overdue []string // endpoints with a waiting delivery that is late
+	at      time.Time // when its webhook was accepted
+	missing []string  // endpoints without a recorded delivery
+	overdue []string  // endpoints with a waiting delivery that is late
 }
 
 // lookAtPage looks at a page of a source's events in an hour, sends again what is lost, and returns
 // the next page. After an error the page must be looked at again.
 func (r *sweep) lookAtPage(
 	source string, hour time.Time, from relay.Page,
-) (next relay.Page, events int, err error) {
-	var l look
+) (next relay.Page, l look, err error) {
+	l.tally = newTally(hour)
 	next, err = r.cfg.Ledger.Outcomes(r.ctx, source, hour, from, func(o EventOutcome) {
 		r.lookAt(&l, o)
 	})
 	if err != nil {
-		return "", 0, err
+		return "", l, err
 	}
 	err = each(l.found, func(f finding) error { return r.putBack(&l.sum, f) })
 	r.count(func(rep *SweepReport) { rep.add(l.sum) })
-	return next, l.sum.Events, err
+	return next, l, err
 }
 
 // lookAt adds an event to the counts.
@@ -378,7 +398,8 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 	for _, name := range o.Endpoints {
 		wanted[name] = true
 	}
-	f := finding{event: o.EventID}
+	l.tally.add(o)
+	f := finding{event: o.EventID, at: o.ReceivedAt}
 	l.sum.Events++
 	l.sum.Deliveries += len(wanted)
 	for _, d := range o.Deliveries {
@@ -411,7 +432,8 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 
 func (r *sweep) putBack(sum *SweepReport, f finding) error {
 	for _, endpoint := range f.overdue {
-		if err := r.resumeUnlisted(sum, f.event, endpoint); err != nil {
+		k := relay.DeliveryKey{EventID: f.event, Endpoint: endpoint, ReceivedAt: f.at}
+		if err := r.resumeUnlisted(sum, k); err != nil {
 			return err
 		}
 	}
@@ -440,14 +462,14 @@ func (r *sweep) putBack(sum *SweepReport, f finding) error {
 // resumeUnlisted resumes a delivery that is still overdue after every delivery that the ledger
 // lists as overdue was resumed. If the ledger should have listed it, it is in none of the counts
 // and so counts as unaccounted.
-func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
-	d, err := r.cfg.Deliveries.Delivery(r.ctx, event, endpoint)
+func (r *sweep) resumeUnlisted(sum *SweepReport, k relay.DeliveryKey) error {
+	d, err := r.cfg.Deliveries.Delivery(r.ctx, k)
 	if err != nil && !errors.Is(err, catalog.ErrNotFound) {
 		return err
 	}
-	overdue := err == nil && d.Status == relay.Waiting && r.isLate(endpoint, d.NextAt)
+	overdue := err == nil && d.Status == relay.Waiting && r.isLate(k.Endpoint, d.NextAt)
 	r.mu.Lock()
-	if !overdue || !r.isKnown(endpoint) {
+	if !overdue || !r.isKnown(k.Endpoint) {
 		sum.Waiting++
 	}
 	if overdue {
@@ -462,30 +484,9 @@ func (r *sweep) resumeUnlisted(sum *SweepReport, event, endpoint string) error {
 
 // start records deliveries of an event as waiting and due now, and sends their first attempts.
 func (r *sweep) start(sum *SweepReport, record relay.EventRecord, endpoints []string) error {
-	begun := make([]error, len(endpoints))
-	var g errgroup.Group
-	g.SetLimit(sweepCalls)
-	for i, name := range endpoints {
-		g.Go(func() error {
-			d := relay.Delivery{
-				EventID: record.ID, Endpoint: name, Source: record.Source, Type: record.Type,
-				ExpiresAt: record.ExpiresAt,
-			}
-			begun[i] = makeDue(r.ctx, r.cfg.Ledger, r.cfg.Deliveries, record, d, r.cfg.Now())
-			return nil
-		})
-	}
-	_ = g.Wait()
-	var failed []error
-	var lost []string
-	for i, err := range begun {
-		switch {
-		case err == nil:
-			lost = append(lost, endpoints[i])
-		case !errors.Is(err, catalog.ErrConflict): // otherwise its attempt was made a moment ago
-			failed = append(failed, err)
-		}
-	}
+	lost, failed := makeAllDue(
+		r.ctx, r.cfg.Ledger, r.cfg.Deliveries, record, endpoints, r.cfg.Now(),
+	)
 	for _, err := range r.cfg.Delivery.Send(r.ctx, relay.FirstAttempts(record.Event, lost)) {
 		if err != nil {
 			failed = append(failed, fmt.Errorf("put back %s: %w", record.ID, err))
