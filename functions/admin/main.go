@@ -15,6 +15,7 @@ import (
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/lambda/settings"
@@ -36,6 +37,8 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		Catalogs:         catalogs,
 		CatalogDocuments: dynamo.NewDocuments(tables, s.CatalogTable),
 		LedgerDocuments:  dynamo.NewDocuments(tables, s.LedgerTable),
+		Events:           ledger,
+		Bodies:           s3.New(s3.Client(cfg), s.BodiesBucket),
 		States:           ledger,
 		Notifier: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, settings.Seconds(s.CatalogCacheSeconds), time.Now),

@@ -146,7 +146,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	documents := h.store.Documents()
 	if h.api, err = admin.New(admin.Config{
 		Catalogs: catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
-		States: ledger, Local: true, Notifier: operate.NewNotifier(
+		Events: ledger, Bodies: bodies, States: ledger, Local: true, Notifier: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
 		),
 		Pinger: operate.Pinger{Events: ledger, Delivery: h.queues[deliveryQueue]},

@@ -27,6 +27,7 @@ func (r *relay) addAdmin() error {
 	environment, err := settings.Environment(settings.Admin{
 		CatalogTable:        *r.catalog.TableName(),
 		LedgerTable:         *r.ledger.TableName(),
+		BodiesBucket:        *r.bodies.BucketName(),
 		SecretsKeyARN:       *r.secretsKey.KeyArn(),
 		IngestQueueURL:      *r.ingest.QueueUrl(),
 		DeliveryQueueURL:    *r.delivery.QueueUrl(),
@@ -96,6 +97,9 @@ func (r *relay) adminGrants() []grant {
 				"kms:EncryptionContext:name": []string{"endpoint/*", "source/*"},
 			}},
 		},
+		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
+		// Without this grant, S3 answers 403 and not 404 for a body that is gone.
+		{actions: []string{"s3:ListBucket"}, resources: []*string{r.bodies.BucketArn()}},
 		{
 			actions:   []string{"sqs:SendMessage"},
 			resources: []*string{r.delivery.QueueArn(), r.ingest.QueueArn()},

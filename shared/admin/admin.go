@@ -36,6 +36,8 @@ type Config struct {
 	States gate.EndpointStates
 	// Notifier sends the relay's own event about a change of an endpoint's state.
 	Notifier *operate.Notifier
+	// Events has the recorded events and their deliveries.
+	Events EventReader
 	// Pinger sends pings.
 	Pinger operate.Pinger
 	// Local: settings of endpoints that need AWS are refused.
@@ -72,7 +74,7 @@ type server struct {
 // New returns the handler of /v1. It calls nothing yet. Error: a port is missing.
 func New(c Config) (http.Handler, error) {
 	if c.Catalogs == nil || c.CatalogDocuments == nil || c.LedgerDocuments == nil ||
-		c.States == nil || c.Notifier == nil || c.Pinger.Events == nil || c.Pinger.Delivery == nil {
+		c.States == nil || c.Events == nil || c.Bodies == nil || c.Notifier == nil || c.Pinger.Events == nil || c.Pinger.Delivery == nil {
 		return nil, errors.New("admin: a port is missing")
 	}
 	if c.Now == nil {
@@ -103,7 +105,7 @@ func New(c Config) (http.Handler, error) {
 // one that there is not.
 func (c Config) routes() []Route {
 	has := map[string]bool{
-		"jobs": c.Jobs != nil && c.Bodies != nil, "stats": c.Statistics.Documents != nil,
+		"jobs": c.Jobs != nil, "stats": c.Statistics.Documents != nil,
 		"try": c.Searcher.Records != nil,
 	}
 	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {

@@ -93,6 +93,12 @@ func routes() []Route {
 			Route{kind.plural + ".delete", del, list + "/{name}", admin, Tenant, yes, "Delete " + kind.one, nil},
 		)
 	}
+	add(group{"events", registerEvents},
+		Route{"events.get", get, "/v1/events/{id}", read, Tenant, no, "Show what became of an event: received, matched and why not, delivered", nil},
+		Route{"events.lookup", get, "/v1/events/lookup", read, Tenant, no, "Find an event by the provider's id of its webhook", nil},
+		Route{"events.body", get, "/v1/events/{id}/body", read, Tenant, no, "The body of an event, as it came", nil},
+		Route{"deliveries.get", get, "/v1/deliveries/{event}/{endpoint}", read, Tenant, no, "Show a delivery and its attempts", nil},
+	)
 	add(group{"actions", registerActions},
 		Route{"endpoints.state", get, "/v1/endpoints/{name}/state", read, Tenant, no, "Show how an endpoint is now", nil},
 		Route{"endpoints.rotate", post, "/v1/endpoints/{name}/secret/rotate", run, Tenant, yes, "Give an endpoint a new secret, and show it once", nil},

@@ -77,17 +77,27 @@ func (s *server) try(ctx context.Context, in *tryInput) (*tryAnswer, error) {
 		return nil, err
 	}
 	out := new(tryAnswer)
-	out.Body.Results = []Tried{}
+	results, more, err := s.tryAll(ctx, e, in)
+	out.Body.Results, out.Body.More = append([]Tried{}, results...), more
+	return out, err
+}
+
+// tryAll tries an event with subscriptions.
+func (s *server) tryAll(
+	ctx context.Context, e relay.Event, in *tryInput,
+) (results []Tried, more bool, err error) {
 	subscriptions, more, err := s.tried(ctx, in, e.Source)
-	out.Body.More = more
+	if err != nil {
+		return nil, false, err
+	}
 	for _, sub := range subscriptions {
 		m, err := operate.Try(ctx, e, sub, s.Bodies)
 		var wrong *route.FilterError
 		if errors.As(err, &wrong) {
-			return nil, at("/body/given/filter", "%s", textOf(err))
+			return nil, false, at("/body/given/filter", "%s", textOf(err))
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		t := Tried{Subscription: sub.Name, Endpoint: sub.Endpoint, Matched: m == nil}
 		if m != nil {
@@ -96,9 +106,9 @@ func (s *server) try(ctx context.Context, in *tryInput) (*tryAnswer, error) {
 				Found: append([]string{}, m.Found...), Alone: m.Alone,
 			}
 		}
-		out.Body.Results = append(out.Body.Results, t)
+		results = append(results, t)
 	}
-	return out, err
+	return results, more, nil
 }
 
 // triedEvent returns the event of a request, in the tenant's names.

@@ -77,6 +77,7 @@ type Sweep struct {
 type Admin struct {
 	CatalogTable  string `env:"RELAY_CATALOG_TABLE,notEmpty"`
 	LedgerTable   string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	BodiesBucket  string `env:"RELAY_BODIES_BUCKET,notEmpty"`
 	SecretsKeyARN string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
 	// for the relay's own events
 	IngestQueueURL string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
