@@ -4,8 +4,16 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/lab/page"
 )
 
 // TestTheLocalHostServesTheAPI: with a token that the command made, also while the host runs.
@@ -60,5 +68,120 @@ func TestTheLocalHostServesTheAPI(t *testing.T) {
 	}
 	if status, _, _ := call("GET", "/v1", "", auth...); status != 404 {
 		t.Errorf("/v1: %d", status)
+	}
+}
+
+// TestPageOfTheAPI writes the table of routes into its page.
+func TestPageOfTheAPI(t *testing.T) {
+	t.Parallel()
+	rows := [][]string{{"route", "role", "what it does"}}
+	for _, r := range admin.Routes {
+		role := string(r.Role)
+		switch r.Scope {
+		case admin.Everybody:
+			role = "none"
+		case admin.Operator:
+			role += ", of the operator"
+		case admin.Tenant, admin.Relay:
+		}
+		rows = append(rows, []string{"`" + r.Method + " " + r.Path + "`", role, r.Summary})
+	}
+	page.Hold(t, "../../docs/api.md", "routes", page.Table(rows...))
+}
+
+// step is a command of the walk through the API.
+var step = regexp.MustCompile("(?s)<!-- step:(\\w+) -->\n\n```sh\n(.*?)```")
+
+// TestTheWalkThroughTheAPI runs the commands of docs/api.md: an endpoint fails and recovers, and
+// the API shows it.
+func TestTheWalkThroughTheAPI(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("no curl; CI has it")
+	}
+	text, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := map[string]string{}
+	for _, found := range step.FindAllStringSubmatch(string(text), -1) {
+		steps[found[1]] = found[2]
+	}
+	var posts atomic.Int32
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if posts.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer endpoint.Close()
+	dir := t.TempDir()
+	addr, _ := startLocal(t, "--data", dir)
+	out, err := run(t, "token", "create", "--role=admin", "--name=me", "--data", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ := strings.Cut(strings.TrimSpace(out), "shown this once: ")
+	walk := func(name string) string {
+		t.Helper()
+		script := strings.ReplaceAll(steps[name], "http://localhost:3000", endpoint.URL)
+		cmd := exec.CommandContext(t.Context(), "sh", "-ec", //nolint:gosec // the page's commands
+			`curl() { command curl -sS --fail-with-body "$@"; echo; }`+"\n"+script)
+		cmd.Env = append(os.Environ(), "url=http://"+addr, "token="+token, "delivery=evt_walk")
+		answer, err := cmd.CombinedOutput()
+		if err != nil || script == "" {
+			t.Fatalf("%s: %v\n%s\n%s", name, err, script, answer)
+		}
+		return string(answer)
+	}
+	if got := walk("create"); strings.Count(got, "\"secret\":\"whsec_") != 1 {
+		t.Errorf("create:\n%s", got)
+	}
+	if out, err := run(
+		t, "send", "stripe", "--to", "http://"+addr+"/in/stripe",
+		"--secret", "whsec_c3RyaXBlLXNpZ25pbmctc2VjcmV0", "--id", "evt_walk",
+	); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var last string
+	eventually(t, "it is delivered by the second attempt", func() bool {
+		script := `curl -sS "$url/v1/events/lookup?source=stripe&delivery=evt_walk" -H "Authorization: Bearer $token"`
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+		cmd.Env = append(os.Environ(), "url=http://"+addr, "token="+token)
+		answer, _ := cmd.CombinedOutput()
+		last = string(answer)
+		return strings.Contains(last, `"status":"delivered"`)
+	})
+	var story admin.EventStory
+	if err := json.Unmarshal([]byte(walk("lookup")), &story); err != nil {
+		t.Fatalf("%v\n%s", err, last)
+	}
+	if len(story.Deliveries) != 1 || len(story.Deliveries[0].Attempts) != 2 ||
+		story.Deliveries[0].Attempts[0].StatusCode != 503 {
+		t.Errorf("deliveries: %+v", story.Deliveries)
+	}
+	why := map[string]bool{}
+	for _, s := range story.Subscriptions {
+		why[s.Subscription] = s.Matched
+		if s.Subscription == "large" && (s.Mismatch == nil || s.Mismatch.Field != "data.type") {
+			t.Errorf("why large did not match: %+v", s.Mismatch)
+		}
+	}
+	if !why["charges"] || why["large"] {
+		t.Errorf("matched: %v", why)
+	}
+	if got := walk("ping"); !strings.Contains(got, `"state":"healthy"`) || !strings.Contains(got, `"event":"evt_`) {
+		t.Errorf("ping:\n%s", got)
+	}
+	if first, again := walk("rotate"), walk("rotate"); first != again ||
+		!strings.Contains(first, `"retiring":[{`) {
+		t.Errorf("rotate:\n%s%s", first, again)
+	}
+	if got := walk("tenant"); !strings.Contains(got, `"path":"/in/acme/billing"`) ||
+		!strings.Contains(got, `"token":"rly_admin_`) {
+		t.Errorf("tenant:\n%s", got)
+	}
+	if got := walk("publish"); !strings.Contains(got, `"id":"evt_`) ||
+		!strings.Contains(got, `"action":"endpoints.rotate"`) {
+		t.Errorf("publish:\n%s", got)
 	}
 }
