@@ -126,7 +126,7 @@ func TestTheWalkThroughTheAPI(t *testing.T) {
 		script := strings.ReplaceAll(steps[name], "http://localhost:3000", endpoint.URL)
 		cmd := exec.CommandContext(t.Context(), "sh", "-ec", //nolint:gosec // the page's commands
 			`curl() { command curl -sS --fail-with-body "$@"; echo; }`+"\n"+script)
-		cmd.Env = append(os.Environ(), "url=http://"+addr, "token="+token, "delivery=evt_walk")
+		cmd.Env = append(os.Environ(), "url=http://"+addr, "token="+token)
 		answer, err := cmd.CombinedOutput()
 		if err != nil || script == "" {
 			t.Fatalf("%s: %v\n%s\n%s", name, err, script, answer)
@@ -138,13 +138,18 @@ func TestTheWalkThroughTheAPI(t *testing.T) {
 	}
 	if out, err := run(
 		t, "send", "stripe", "--to", "http://"+addr+"/in/stripe",
-		"--secret", "whsec_c3RyaXBlLXNpZ25pbmctc2VjcmV0", "--id", "evt_walk",
+		"--secret", "whsec_c3RyaXBlLXNpZ25pbmctc2VjcmV0",
 	); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var last string
+	defer func() {
+		if t.Failed() {
+			t.Logf("the story: %s", last)
+		}
+	}()
 	eventually(t, "it is delivered by the second attempt", func() bool {
-		script := `curl -sS "$url/v1/events/lookup?source=stripe&delivery=evt_walk" -H "Authorization: Bearer $token"`
+		script := `curl -sS "$url/v1/events/lookup?source=stripe&delivery=evt_1Demo0ChargeSucceeded01" -H "Authorization: Bearer $token"`
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
 		cmd.Env = append(os.Environ(), "url=http://"+addr, "token="+token)
 		answer, _ := cmd.CombinedOutput()
