@@ -330,7 +330,7 @@ func request(
 	} {
 		r.Header.Set(name, value)
 	}
-	e := gateway.Event(r, source, sent.Body, at)
+	e := gateway.Event(r, gateway.Parameters{"source": source}, sent.Body, at)
 	e.RequestContext.RequestID = "SampleRequest01="
 	e.RequestContext.AccountID = account
 	e.RequestContext.APIID = api

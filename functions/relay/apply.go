@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"webhook-relay/shared/config"
@@ -20,8 +22,11 @@ import (
 type applyCommand struct {
 	targetFlags
 	File   string `arg:"" help:"Configuration file." type:"existingfile"`
+	Tenant string `help:"Apply the file to the catalog of this tenant. Default: your own, the operator's." placeholder:"ID"`
 	DryRun bool   `help:"Show what would change, but write nothing."`
-	Empty  bool   `help:"Apply a configuration even if it is empty. This removes all sources, endpoints and subscriptions."`
+	Yes    bool   `help:"Do not ask before something is removed."`
+	Adopt  bool   `help:"Take over what the file names and somebody else manages: the API or the portal."`
+	Empty  bool   `help:"Apply a configuration even if it is empty. This removes all sources, endpoints and subscriptions that files manage."`
 	Keep   span   `help:"How long an endpoint's replaced secrets keep signing beside the new ones. 0 ends all old secrets at once. Example: 2d for two days." default:"24h"`
 }
 
@@ -33,11 +38,11 @@ var ErrEmpty = errors.New(
 
 // Run checks the configuration and writes it.
 func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
-	read := config.ReadLocal
+	mode := config.Local
 	if c.Stack != "" {
-		read = config.ReadDeployed
+		mode = config.Deployed
 	}
-	next, err := read(c.File, os.LookupEnv)
+	next, err := config.ReadFor(c.Tenant, c.File, mode, os.LookupEnv)
 	if err != nil {
 		return err
 	}
@@ -47,11 +52,12 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		}
 	}
 	printf := func(format string, args ...any) { _, _ = printLine(out, format, args...) }
+	options := applyOptions{
+		tenant: c.Tenant, keep: time.Duration(c.Keep), dryRun: c.DryRun, adopt: c.Adopt,
+		yes: c.Yes || c.Empty,
+	}
 	if c.DryRun && c.Stack == "" && !sqlite.Exists(c.dir()) {
-		return applyTo(
-			ctx, &memory.Catalog{}, next, applyOptions{keep: time.Duration(c.Keep), dryRun: true},
-			printf,
-		)
+		return applyTo(ctx, &memory.Catalog{}, next, options, printf)
 	}
 	t, err := c.make(ctx)
 	if err != nil {
@@ -63,9 +69,7 @@ func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
 			printf("warning: %s", w)
 		}
 	}
-	return applyTo(
-		ctx, t.catalog, next, applyOptions{keep: time.Duration(c.Keep), dryRun: c.DryRun}, printf,
-	)
+	return applyTo(ctx, t.catalog, next, options, printf)
 }
 
 func checkNotEmpty(file string, c catalog.Catalog) error {
@@ -77,16 +81,32 @@ func checkNotEmpty(file string, c catalog.Catalog) error {
 
 // applyOptions are the options of applyTo.
 type applyOptions struct {
+	tenant string        // "": the operator
 	keep   time.Duration // see catalog.Endpoint.Succeed
 	dryRun bool
+	adopt  bool // see config.Merge
+	yes    bool // something may be removed without a question
 }
 
-// applyTo shows what next changes in the catalog. Unless it is a dry run, it then writes next, all
-// or nothing.
+// catalogs are the catalogs of all tenants.
+type catalogs interface {
+	catalog.Tenants
+	catalog.Sources
+}
+
+// ErrNotRemoved is returned if somebody does not agree that something is removed, or cannot be
+// asked.
+var ErrNotRemoved = errors.New(
+	"nothing was written, because something would be removed (--yes removes it without a question)",
+)
+
+// applyTo shows what next changes in a tenant's catalog. Unless it is a dry run, it then writes
+// next, all or nothing. It changes nothing that others than files manage.
 func applyTo(
-	ctx context.Context, store catalog.Store, next catalog.Catalog, o applyOptions,
+	ctx context.Context, all catalogs, next catalog.Catalog, o applyOptions,
 	printf func(string, ...any),
 ) error {
+	store := all.For(o.tenant)
 	current, revision, err := store.LoadCatalog(ctx)
 	if err != nil {
 		return err
@@ -94,6 +114,12 @@ func applyTo(
 	now := time.Now()
 	made, err := config.FillSecrets(&next, current, o.keep, now)
 	if err != nil {
+		return err
+	}
+	if err := config.Merge(&next, current, o.adopt); err != nil {
+		return err
+	}
+	if err := checkSources(ctx, all, o.tenant, next); err != nil {
 		return err
 	}
 	changes := config.Changes(current, next, now)
@@ -108,6 +134,11 @@ func applyTo(
 	if o.dryRun {
 		printf("catalog   revision %d stays, this was a dry run", revision)
 		return nil
+	}
+	if !o.yes && config.Removes(changes) {
+		if err := confirmRemoval(printf); err != nil {
+			return err
+		}
 	}
 	err = store.ReplaceCatalog(ctx, next, revision)
 	if errors.Is(err, catalog.ErrConflict) {
@@ -134,6 +165,53 @@ func applyTo(
 		}
 	}
 	showPublicKeys(next, printf)
+	return nil
+}
+
+// checkSources checks the sources outside of the catalog that its subscriptions name.
+func checkSources(
+	ctx context.Context, all catalogs, tenant string, c catalog.Catalog,
+) error {
+	known := map[string]bool{}
+	for _, s := range c.Sources {
+		known[s.Name] = true
+	}
+	for _, s := range c.Subscriptions {
+		if known[s.Source] {
+			continue
+		}
+		known[s.Source] = true
+		err := catalog.CheckSource(tenant, s.Source, func(name string) (catalog.Source, error) {
+			owner, _ := catalog.SplitName(name)
+			state, err := all.State(ctx, owner)
+			if err != nil {
+				return catalog.Source{}, err
+			}
+			return all.Source(ctx, state.Generation, name)
+		})
+		if errors.Is(err, catalog.ErrNotFound) {
+			return fmt.Errorf(
+				"subscription %s: there is no source %s in the file, nor elsewhere one that it may name: %w",
+				s.Name, s.Source, err,
+			)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// confirmRemoval asks on the terminal whether something may be removed.
+func confirmRemoval(printf func(string, ...any)) error {
+	if info, err := os.Stdin.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return ErrNotRemoved
+	}
+	printf("catalog   remove what has a - above? [y/N]")
+	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+		return ErrNotRemoved
+	}
 	return nil
 }
 

@@ -17,7 +17,6 @@ import (
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/verify"
 )
@@ -52,7 +51,7 @@ type hostOptions struct {
 // functions do, and use the embedded adapters.
 type host struct {
 	store   *sqlite.Store
-	catalog catalog.Store
+	catalog catalogs
 	receive gateway.Lambda
 	api     http.Handler // of /v1
 

@@ -4,6 +4,7 @@
 //	relay local        hosts the whole relay in one process
 //	relay send         signs a sample webhook as its provider would, and posts or prints it
 //	relay apply        checks a configuration, shows what would change, and writes it
+//	relay export       prints what is configured as a file
 //	relay deliveries   shows what happened to webhooks
 //	relay replay       sends deliveries again
 //	relay endpoints    shows the state of each endpoint, enables and disables endpoints
@@ -33,6 +34,7 @@ type commands struct {
 	Local      localCommand      `cmd:"" help:"Host the whole relay on this machine."`
 	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider does, and post or print it."`
 	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what it changes, and write it. Either all of it is written or nothing."`
+	Export     exportCommand     `cmd:"" help:"Print what is configured as a configuration file, without secrets."`
 	Deliveries deliveriesCommand `cmd:"" help:"Show what happened to a webhook, or list the dead or waiting deliveries of an endpoint."`
 	Replay     replayCommand     `cmd:"" help:"Send one delivery again, or all dead deliveries of an endpoint, or an event to endpoints that subscribed later."`
 	Endpoints  endpointsCommand  `cmd:"" help:"Show the state of each endpoint, enable or disable an endpoint."`

@@ -44,5 +44,5 @@ func printLambdaEvent(
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(gateway.Event(r, source, signed.Body, at))
+	return e.Encode(gateway.Event(r, gateway.Parameters{"source": source}, signed.Body, at))
 }

@@ -44,6 +44,7 @@ type target struct {
 
 type catalogStore interface {
 	catalog.Store
+	catalog.Tenants
 	catalog.Names
 	catalog.Sources
 	catalog.Subscriptions

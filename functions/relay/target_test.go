@@ -89,7 +89,7 @@ func TestAnEndpointThatIsNotKnownIsAnError(t *testing.T) {
 	}
 	removed := writeFile(t, "removed.yaml", strings.ReplaceAll(oneEndpoint, "name: e", "name: f"))
 	leaveDead(t, dir, "e")
-	if out, err := run(t, "apply", removed, "--data", dir); err != nil {
+	if out, err := run(t, "apply", removed, "--yes", "--data", dir); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, args := range [][]string{

@@ -107,19 +107,29 @@ func (r *relay) open(names string) grant {
 
 func (r *relay) receiveGrants() []grant {
 	return []grant{
-		{actions: []string{"dynamodb:GetItem"}, resources: []*string{r.catalog.TableArn()}},
+		// The query finds the subscriptions to a source, if there are ordered endpoints.
+		{
+			actions:   []string{"dynamodb:GetItem", "dynamodb:Query"},
+			resources: []*string{r.catalog.TableArn()},
+		},
 		r.open("source/*"),
 		// Some providers send a secret in their handshake. This secret is the only thing that
-		// receive writes into the catalog. It has its own partition. receive also counts it, in the
-		// item that points to the catalog in force. receive may change nothing else of that item.
+		// receive writes into the catalog. It has its own partition, for each tenant. receive also
+		// counts it, in the item that points to the catalog in force. receive may change nothing
+		// else of that item.
 		{actions: []string{"dynamodb:PutItem"}, resources: []*string{r.catalog.TableArn()},
-			conditions: map[string]any{
-				"ForAllValues:StringEquals": map[string]any{"dynamodb:LeadingKeys": "learned"},
-			}},
+			conditions: map[string]any{"ForAllValues:StringLike": map[string]any{
+				"dynamodb:LeadingKeys": []string{"learned", "*/learned"},
+			}}},
 		{actions: []string{"dynamodb:UpdateItem"}, resources: []*string{r.catalog.TableArn()},
-			conditions: map[string]any{"ForAllValues:StringEquals": map[string]any{
-				"dynamodb:LeadingKeys": "catalog",
-				"dynamodb:Attributes":  []string{"pk", "sk", "learned"}}}},
+			conditions: map[string]any{
+				"ForAllValues:StringLike": map[string]any{
+					"dynamodb:LeadingKeys": []string{"catalog", "*/catalog"},
+				},
+				"ForAllValues:StringEquals": map[string]any{
+					"dynamodb:Attributes": []string{"pk", "sk", "learned"},
+				},
+			}},
 		{actions: []string{"kms:Encrypt"}, resources: []*string{r.secretsKey.KeyArn()},
 			conditions: map[string]any{
 				"StringLike": map[string]any{"kms:EncryptionContext:name": "source/*"},

@@ -15,8 +15,9 @@ import (
 var grants = map[string][]string{
 	"ReceiveRole": {
 		"dynamodb:GetItem on {Catalog.Arn}",
-		"dynamodb:PutItem on {Catalog.Arn} if map[ForAllValues:StringEquals:map[dynamodb:LeadingKeys:learned]]",
-		"dynamodb:UpdateItem on {Catalog.Arn} if map[ForAllValues:StringEquals:map[dynamodb:Attributes:[pk sk learned] dynamodb:LeadingKeys:catalog]]",
+		"dynamodb:PutItem on {Catalog.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[learned */learned]]]",
+		"dynamodb:Query on {Catalog.Arn}",
+		"dynamodb:UpdateItem on {Catalog.Arn} if map[ForAllValues:StringEquals:map[dynamodb:Attributes:[pk sk learned]] ForAllValues:StringLike:map[dynamodb:LeadingKeys:[catalog */catalog]]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:source/*]]",
 		"kms:Encrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:source/*]]",
 		"logs:CreateLogStream on {ReceiveLogs.Arn}",

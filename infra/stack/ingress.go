@@ -6,10 +6,10 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
 )
 
-// ingressPath is the path of a source. A source's name is one path segment. No source can use
-// another path, whatever its name: /v1 is the API, and /console and /health are reserved for the
-// operator.
-const ingressPath = "/in/{source}"
+// ingressPaths are the paths of a source and of a tenant's source. A name is one path segment. No
+// source can use another path, whatever its name: /v1 is the API, and /console and /health are
+// reserved for the operator.
+var ingressPaths = []string{"/in/{source}", "/in/{tenant}/{source}"}
 
 // This throttle applies to routes without their own throttle. They are for the operator: a person
 // or a script.
@@ -29,16 +29,21 @@ func (r *relay) addAPI() {
 	})
 }
 
-// addIngress opens ingressPath to the public. Requests of every method go to receive, which answers
+// addIngress opens ingressPaths to the public. Requests of every method go to receive, which answers
 // 405 where a method is not allowed. For any other path, API Gateway answers 404 itself.
 func (r *relay) addIngress() {
-	routes := r.api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
-		Path:    new(ingressPath),
-		Methods: list(awsapigatewayv2.HttpMethod_ANY),
-		Integration: awsapigatewayv2integrations.NewHttpLambdaIntegration(
-			new("Receive"), r.receive, nil,
-		),
-	})
+	receive := awsapigatewayv2integrations.NewHttpLambdaIntegration(new("Receive"), r.receive, nil)
+	var routes []awsapigatewayv2.HttpRoute
+	throttles := map[string]any{}
+	for _, path := range ingressPaths {
+		routes = append(routes, *r.api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
+			Path: &path, Methods: list(awsapigatewayv2.HttpMethod_ANY), Integration: receive,
+		})...)
+		throttles["ANY "+path] = map[string]any{
+			"ThrottlingRateLimit":  r.props.ThrottleRatePerSecond,
+			"ThrottlingBurstLimit": r.props.ThrottleBurst,
+		}
+	}
 	r.addAdminRoute()
 	stage := awsapigatewayv2.NewCfnStage(r.stack, new("IngressStage"),
 		&awsapigatewayv2.CfnStageProps{
@@ -52,10 +57,7 @@ func (r *relay) addIngress() {
 			// This is a map and not the type above. CloudFormation takes this property as JSON, and
 			// the CDK writes such a value unchanged. The type's names begin with a small letter,
 			// which would be wrong here.
-			RouteSettings: map[string]any{"ANY " + ingressPath: map[string]any{
-				"ThrottlingRateLimit":  r.props.ThrottleRatePerSecond,
-				"ThrottlingBurstLimit": r.props.ThrottleBurst,
-			}},
+			RouteSettings: throttles,
 		})
 	if r.props.AccessLog {
 		stage.SetAccessLogSettings(&awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
@@ -63,7 +65,7 @@ func (r *relay) addIngress() {
 			Format:         accessLogFormat(r.stack),
 		})
 	}
-	for _, route := range *routes {
+	for _, route := range routes {
 		if resource, ok := route.Node().DefaultChild().(awsapigatewayv2.CfnRoute); ok {
 			// API Gateway refuses settings for a route that does not exist yet.
 			stage.AddResourceDependency(resource, nil)

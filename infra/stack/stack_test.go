@@ -137,7 +137,8 @@ func TestRoutes(t *testing.T) {
 				render(r.get("AuthorizationType"))
 		})
 		if diff := cmp.Diff(map[string]string{
-			"ANY /in/{source}": "Receive NONE", "ANY /v1/{proxy+}": "Admin NONE",
+			"ANY /in/{source}": "Receive NONE", "ANY /in/{tenant}/{source}": "Receive NONE",
+			"ANY /v1/{proxy+}": "Admin NONE",
 		}, got); diff != "" {
 			t.Errorf("routes (-want +got):\n%s", diff)
 		}
@@ -154,7 +155,8 @@ func TestIAM(t *testing.T) {
 		got[render(r.get("RouteKey"))] = render(r.get("AuthorizationType"))
 	})
 	if diff := cmp.Diff(map[string]string{
-		"ANY /in/{source}": "NONE", "ANY /v1/{proxy+}": "AWS_IAM",
+		"ANY /in/{source}": "NONE", "ANY /in/{tenant}/{source}": "NONE",
+		"ANY /v1/{proxy+}": "AWS_IAM",
 	}, got); diff != "" {
 		t.Errorf("authorization (-want +got):\n%s", diff)
 	}

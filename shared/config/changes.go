@@ -12,8 +12,8 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Changes lists what replacing current by next changes, one a line: "+" added, "-" removed, "~"
-// changed, with the names of the changed fields. The lines contain no values, and so no secrets. A
+// Changes lists what replacing current by next changes, one a line: "-" removed, "+" added, "~"
+// changed, with the names of the changed fields. Removals come first. The lines contain no values, and so no secrets. A
 // retiring secret that has ended by now is not a change.
 func Changes(current, next catalog.Catalog, now time.Time) []string {
 	var lines []string
@@ -25,10 +25,30 @@ func Changes(current, next catalog.Catalog, now time.Time) []string {
 		func(e catalog.Endpoint) string {
 			return e.Name
 		})...)
-	return append(lines, changes("subscription", grouped(current), grouped(next),
+	lines = append(lines, changes("subscription", grouped(current), grouped(next),
 		func(p pair) string {
 			return p.Name
 		})...)
+	slices.SortStableFunc(lines, func(a, b string) int {
+		return cmp.Compare(rank(a), rank(b))
+	})
+	return lines
+}
+
+const removal = "- "
+
+func rank(line string) int {
+	if strings.HasPrefix(line, removal) {
+		return 0
+	}
+	return 1
+}
+
+// Removes tells whether one of the changes is a removal.
+func Removes(changes []string) bool {
+	return slices.ContainsFunc(changes, func(line string) bool {
+		return strings.HasPrefix(line, removal)
+	})
 }
 
 // signingAt returns the endpoints with only those retiring secrets that still sign at the time.
@@ -45,6 +65,9 @@ type pair struct {
 	Name   string
 	Types  [][]string
 	Filter []string
+
+	Names    []string
+	Managers []catalog.Manager
 }
 
 func grouped(c catalog.Catalog) []pair {
@@ -58,6 +81,7 @@ func grouped(c catalog.Catalog) []pair {
 		}
 		p := &out[at[name]]
 		p.Types, p.Filter = append(p.Types, s.Types), append(p.Filter, s.Filter)
+		p.Names, p.Managers = append(p.Names, s.Name), append(p.Managers, s.ManagedBy)
 	}
 	return out
 }
@@ -80,7 +104,7 @@ func changes[T any](kind string, current, next []T, name func(T) string) []strin
 		}
 	}
 	for _, gone := range slices.Sorted(maps.Keys(old)) {
-		lines = append(lines, fmt.Sprintf("- %s %s", kind, gone))
+		lines = append(lines, fmt.Sprintf(removal+"%s %s", kind, gone))
 	}
 	return lines
 }
@@ -104,7 +128,8 @@ func changedFields(a, b any) []string {
 // keys maps fields to their keys in the file, where the key is not the field's name in lower case.
 var keys = map[string]string{
 	"Schedule": "retry", "MaxAge": "retry", "Final": "retry", "RateLimit": "rate_limit",
-	"RatePer":     "rate_limit",
+	"RatePer": "rate_limit",
+	"Names":   "name", "Managers": "manager", "ManagedBy": "manager",
 	"SecretsMade": "secrets", "Retiring": "secrets",
 }
 

@@ -47,6 +47,8 @@ type source struct {
 	EventID   *locator `yaml:"event_id"`
 	Once      string   `yaml:"once"`
 
+	Tenant *tenantOf `yaml:"tenant"`
+
 	URL        string            `yaml:"url"`
 	AllowedIPs []string          `yaml:"allowed_ips"`
 	Settings   map[string]string `yaml:"settings"`
@@ -89,6 +91,7 @@ type endpoint struct {
 }
 
 type subscription struct {
+	Name     string    `yaml:"name"`
 	Source   string    `yaml:"source"`
 	Endpoint string    `yaml:"endpoint"`
 	Types    []string  `yaml:"types"`
@@ -124,6 +127,7 @@ type checker struct {
 
 	name     string
 	lookup   func(string) (string, bool)
+	tenant   string         // whose catalog the file is for; "": the operator's
 	local    bool           // rejects settings that need AWS
 	deployed bool           // rejects credentials sent over http
 	lines    map[string]int // the line of each value, by the value's path
@@ -191,7 +195,7 @@ var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 func (c *checker) catalog(f file) catalog.Catalog {
 	var out catalog.Catalog
-	sources, endpoints := names{}, names{}
+	sources, endpoints, subscriptions := names{}, names{}, names{}
 	for i, s := range f.Sources {
 		path := fmt.Sprintf("sources[%d]", i)
 		c.checkName(path, s.Name, sources)
@@ -212,9 +216,10 @@ func (c *checker) catalog(f file) catalog.Catalog {
 	wanted := map[string]map[string]bool{}
 	for i, s := range f.Subscriptions {
 		path := fmt.Sprintf("subscriptions[%d]", i)
-		if s.Source != catalog.OwnSource {
-			c.checkReference(path+".source", s.Source, sources)
+		if s.Name != "" {
+			c.checkName(path, s.Name, subscriptions)
 		}
+		c.checkSource(path+".source", s.Source, sources)
 		c.checkReference(path+".endpoint", s.Endpoint, endpoints)
 		c.checkFanOut(path, s, wanted)
 		out.Subscriptions = append(out.Subscriptions, c.subscription(path, s))
@@ -239,7 +244,7 @@ func (c *checker) subscription(path string, s subscription) catalog.Subscription
 		}
 	}
 	return catalog.Subscription{
-		Source: s.Source, Endpoint: s.Endpoint, Types: s.Types,
+		Name: s.Name, Source: s.Source, Endpoint: s.Endpoint, Types: s.Types,
 		Filter: c.filter(path+".filter", s.Source, &s.Filter),
 	}
 }
@@ -287,7 +292,7 @@ func (c *checker) checkReference(path, name string, known names) {
 }
 
 func (c *checker) source(path string, s source) catalog.Source {
-	out := catalog.Source{Name: s.Name, Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
+	out := catalog.Source{Name: s.Name, Tenant: c.tenantOf(path, s.Tenant), Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
 		Provider: verify.Canonical(s.Provider), HMAC: (*verify.HMAC)(s.HMAC),
 		EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
 		Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs, Settings: c.settings(path, s.Settings),

@@ -703,12 +703,11 @@ func TestChangesNameFieldsAndNoValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
+		"- endpoint billing", "- subscription crm → billing", "- subscription crm → shipping",
+		"- subscription relay → billing",
 		"~ source crm: secrets", "+ endpoint invoices", "~ endpoint shipping: timeout",
-		"- endpoint billing",
 		"+ subscription crm → invoices", "~ subscription github → shipping: types, filter",
 		"+ subscription relay → invoices",
-		"- subscription crm → billing", "- subscription crm → shipping",
-		"- subscription relay → billing",
 	}
 	if diff := cmp.Diff(want, config.Changes(current, next, time.Now())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

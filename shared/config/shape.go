@@ -72,8 +72,11 @@ func (c *checker) shape(path string, n *yaml.Node, t reflect.Type) {
 	if n.Kind == yaml.AliasNode && t != nodeType {
 		n = n.Alias
 	}
-	if n.Kind == yaml.ScalarNode && t == reflect.TypeFor[order]() {
+	switch scalar := n.Kind == yaml.ScalarNode; {
+	case scalar && t == reflect.TypeFor[order]():
 		t = reflect.TypeFor[bool]()
+	case scalar && t == reflect.TypeFor[tenantOf]():
+		t = reflect.TypeFor[string]()
 	}
 	switch {
 	case n.Kind == yaml.MappingNode && (t.Kind() == reflect.Struct || t.Kind() == reflect.Map):

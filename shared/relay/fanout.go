@@ -151,7 +151,8 @@ type routing struct {
 
 func (r routing) report(err error) RouteReport {
 	rep := RouteReport{
-		EventID: r.event.ID, Source: r.event.Source, Type: r.event.Type, Result: r.result,
+		EventID: r.event.ID, Source: r.event.Source, Tenant: r.event.Tenant,
+		Type: r.event.Type, Result: r.result,
 		Recorded: r.recorded, Endpoints: len(r.endpoints),
 		Undecided: r.undecided, Err: err,
 	}

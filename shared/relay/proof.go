@@ -111,30 +111,34 @@ type pingData struct {
 	Endpoint string `json:"endpoint"`
 }
 
-// PingEvent returns an event that is sent to one endpoint, by its qualified name, to see how it is now. Its
-// delivery has one attempt.
+// PingEvent returns an event that is sent to one endpoint, by its qualified name, to see how it is
+// now. Its delivery has one attempt.
 func PingEvent(endpoint string, at time.Time) Event {
-	tenant, name := catalog.SplitName(endpoint)
 	at = wholeMillis(at)
-	return OwnEvent(tenant, PingType, name+" "+randomID(), "", format.Encode(ping{
-		Type: PingType, At: at, Data: pingData{Tenant: tenant, Endpoint: name},
-	}), at)
+	tenant, _ := catalog.SplitName(endpoint)
+	return OwnEvent(
+		tenant, PingType, endpoint+" "+randomID(), "", format.Encode(pingOf(endpoint, at)), at,
+	)
+}
+
+// pingOf returns the ping of an endpoint, by its qualified name.
+func pingOf(endpoint string, at time.Time) ping {
+	tenant, name := catalog.SplitName(endpoint)
+	return ping{Type: PingType, At: at, Data: pingData{Tenant: tenant, Endpoint: name}}
 }
 
 func (e Event) isPing() bool { return e.Source == catalog.OwnSource && e.Type == PingType }
 
 // question returns the request that the endpoint must answer.
 func (s *step) question(ep *target, now time.Time) (Post, error) {
-	tenant, name := catalog.SplitName(ep.Name)
+	tenant, _ := catalog.SplitName(ep.Name)
 	e := Event{
 		ID: EventID(tenant, catalog.OwnSource, ""), Source: catalog.OwnSource, Tenant: tenant,
 		Trust: verify.Verified, ReceivedAt: wholeMillis(now), Trace: newTrace(""),
 	}
 	if ep.Prove == catalog.ProvePing {
 		e.Type, e.Header = PingType, Header{"content-type": "application/json"}
-		e.Body = format.Encode(ping{Type: PingType, At: e.ReceivedAt, Data: pingData{
-			Tenant: tenant, Endpoint: name,
-		}})
+		e.Body = format.Encode(pingOf(ep.Name, e.ReceivedAt))
 	}
 	post, err := s.request(ep, e, 1, e.Body, now)
 	if err == nil && ep.Prove == catalog.ProveOptions {

@@ -176,7 +176,11 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 }
 
 func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, error) {
-	source, err := r.sources.Get(ctx, catalog.KeyOf(in.Source))
+	k := catalog.KeyOf(in.Source)
+	if k.String() != in.Source { // such as "/app"
+		return Event{}, Answer{}, fmt.Errorf("source %s: %w", in.Source, catalog.ErrNotFound)
+	}
+	source, err := r.sources.Get(ctx, k)
 	if err != nil {
 		return Event{}, Answer{}, unavailableUnlessNotFound(err)
 	}
@@ -316,7 +320,7 @@ func (r *Receiver) loadOrder(
 // tenantOf returns the tenant to whom an event belongs. Error: ErrTenant.
 func tenantOf(e Event, header Header, from *catalog.TenantOf) (string, error) {
 	tenant, _ := catalog.SplitName(e.Source)
-	if from == nil {
+	if tenant != "" || from == nil { // a tenant's source has no say in that
 		return tenant, nil
 	}
 	var where string

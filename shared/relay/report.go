@@ -49,7 +49,8 @@ const (
 // RouteReport tells what became of one message at the fan-out.
 type RouteReport struct {
 	EventID string
-	Source  string
+	Source  string // qualified name
+	Tenant  string // whose event it is; "": the operator's
 	Type    string
 	Result  RouteResult
 	// this message recorded the event: true once for each event, also if Result is RouteFailed

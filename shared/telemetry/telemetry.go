@@ -16,6 +16,7 @@ import (
 const (
 	KeyEvent    = "eventId"
 	KeySource   = "source"
+	KeyTenant   = "tenant" // to whom the event belongs, if to a tenant
 	KeyType     = "eventType"
 	KeyEndpoint = "endpoint"
 	KeyAttempt  = "attempt"
@@ -56,8 +57,7 @@ const (
 func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	defer l.tellRefusals(ctx)
 	line := func(outcome requestResult) []slog.Attr {
-		return append(make([]slog.Attr, 0, room),
-			slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID),
+		return append(originOf(r.Source, r.Tenant), slog.String(KeyEvent, r.EventID),
 			slog.String(KeyType, r.Type), slog.String(KeyOutcome, string(outcome)),
 			slog.Int("bodyBytes", r.BodyBytes), slog.Int64(KeyDuration, r.Duration.Milliseconds()))
 	}
@@ -99,14 +99,22 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 	}
 }
 
+// originOf returns the attributes of an event's source and tenant, with room for others.
+func originOf(source, tenant string) []slog.Attr {
+	attrs := append(make([]slog.Attr, 0, room), slog.String(KeySource, source))
+	if tenant != "" {
+		attrs = append(attrs, slog.String(KeyTenant, tenant))
+	}
+	return attrs
+}
+
 // Routed logs the result of routing an event.
 func (l Log) Routed(ctx context.Context, r relay.RouteReport) {
 	level := slog.LevelInfo
 	if r.Err != nil || r.Result == relay.Unreadable {
 		level = slog.LevelError
 	}
-	attrs := append(make([]slog.Attr, 0, room),
-		slog.String(KeySource, r.Source), slog.String(KeyEvent, r.EventID),
+	attrs := append(originOf(r.Source, r.Tenant), slog.String(KeyEvent, r.EventID),
 		slog.String(KeyType, r.Type), slog.String(KeyOutcome, string(r.Result)),
 		slog.Int("deliveries", r.Endpoints))
 	if len(r.Undecided) > 0 {

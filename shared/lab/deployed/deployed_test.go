@@ -3,6 +3,7 @@ package deployed_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -80,6 +81,8 @@ func TestDeployed(t *testing.T) {
 			"the guard holds":                               guarded,
 			"every provider's webhook is accepted":          everyProvider,
 			"a secret is learned in a handshake":            learned,
+			"a tenant gets its own events, and no other":    tenant,
+			"a tenant's source learns its secret":           tenantLearns,
 			"what cannot be processed is put aside":         putAside,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -283,16 +286,21 @@ func everyProvider(t *testing.T, w *world) {
 // learned makes Asana's handshake in an open window, and then sends webhooks signed with the
 // learned secret. Instances that have read the source before do not know the secret until their
 // cache entry expires.
-func learned(t *testing.T, w *world) {
+func learned(t *testing.T, w *world) { learnedBy(t, w, "learner") }
+
+func tenantLearns(t *testing.T, w *world) { learnedBy(t, w, "acme/learner") }
+
+func learnedBy(t *testing.T, w *world, source string) {
+	t.Helper()
 	const secret = "b537207f20cbfa02357cf448134da559e8bd39d61597dcd5631b8012eae53e81"
-	w.openLearning(t, "learner")
+	w.openLearning(t, source)
 	if status, answer := w.post(
-		t, "/in/learner", verify.Header{"x-hook-secret": secret}, []byte("{}"),
+		t, "/in/"+source, verify.Header{"x-hook-secret": secret}, []byte("{}"),
 	); status != http.StatusOK {
 		t.Fatalf("handshake: %d %s", status, answer)
 	}
 	if status, _ := w.post(
-		t, "/in/learner", verify.Header{"x-hook-secret": "another"}, []byte("{}"),
+		t, "/in/"+source, verify.Header{"x-hook-secret": "another"}, []byte("{}"),
 	); status != http.StatusUnauthorized {
 		t.Errorf("a second handshake: %d", status)
 	}
@@ -304,8 +312,42 @@ func learned(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, answer := w.post(t, "/in/learner", r.Header, r.Body); status != http.StatusOK {
+	if status, answer := w.post(t, "/in/"+source, r.Header, r.Body); status != http.StatusOK {
 		t.Errorf("%d %s", status, answer)
+	}
+}
+
+// tenant sends an event to a tenant's own source, and one for the tenant to the operator's.
+func tenant(t *testing.T, w *world) {
+	own := w.send(t, "acme/own", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)})
+	w.settled(t, own, "acme/tenants", relay.Delivered, 1)
+	w.settled(t, own, "acme/in-order", relay.Delivered, 1)
+
+	webhook := verify.Webhook{DeliveryID: rand.Text(), Body: []byte(`{}`)}
+	header := w.header(t, "publisher", webhook)
+	if status, answer := w.post(t, "/in/publisher", header, webhook.Body); status !=
+		http.StatusUnprocessableEntity {
+		t.Errorf("without a tenant: %d %s", status, answer)
+	}
+	for _, tenant := range []string{"acme", "nobody"} {
+		header["webhook-tenant"] = tenant
+		status, text := w.post(t, "/in/publisher", header, webhook.Body)
+		var answer struct{ ID string }
+		if err := json.Unmarshal(text, &answer); status != http.StatusOK || err != nil {
+			t.Fatalf("for %s: %d %s", tenant, status, text)
+		}
+		if tenant == "acme" {
+			w.settled(t, answer.ID, "acme/tenants", relay.Delivered, 1)
+			continue
+		}
+		eventually(t, "an event of a tenant without a catalog is recorded", func() bool {
+			record, err := w.ledger.EventRecord(t.Context(), answer.ID)
+			return err == nil && len(record.Endpoints) == 0 && record.Tenant == tenant
+		})
+	}
+	if status, _ := w.post(t, "/in/nobody/own", header, webhook.Body); status !=
+		http.StatusNotFound {
+		t.Errorf("the source of a tenant that does not exist: %d", status)
 	}
 }
 

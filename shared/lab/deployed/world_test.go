@@ -234,6 +234,10 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	c.Sources = append(
 		c.Sources, catalog.Source{Name: "learner", Verify: verify.Config{Provider: "asana"}},
 	)
+	c.Sources = append(c.Sources, catalog.Source{
+		Name: "publisher", Verify: verify.Config{Provider: "bearer"},
+		Secrets: []string{rand.Text()}, Tenant: &catalog.TenantOf{Header: "webhook-tenant"},
+	})
 	for _, source := range c.Sources {
 		w.sources[source.Name] = source
 	}
@@ -255,10 +259,47 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		)
 	}
 	sealer := kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"])
-	if err := dynamo.NewCatalog(
-		w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer,
-	).ReplaceCatalog(t.Context(), c, 0); err != nil {
+	catalogs := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer)
+	if err := catalogs.ReplaceCatalog(t.Context(), c, 0); err != nil {
 		t.Fatal(err)
+	}
+	w.configureTenant(t, catalogs.For("acme"), endpoints)
+}
+
+// configureTenant gives a tenant a source, a source that learns its secret, and two endpoints, of
+// which one is ordered, by single changes.
+func (w *world) configureTenant(t *testing.T, acme catalog.Editor, endpoints string) {
+	t.Helper()
+	own := catalog.Source{
+		Name: "own", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{rand.Text()},
+	}
+	w.sources["acme/own"] = own
+	all := []catalog.Resource{
+		catalog.SourceResource(own),
+		catalog.SourceResource(catalog.Source{
+			Name: "learner", Verify: verify.Config{Provider: "asana"},
+		}),
+		catalog.EndpointResource(catalog.Endpoint{
+			Name: "tenants", URL: endpoints + "/tenants", Secrets: []string{signingSecret},
+		}),
+		catalog.EndpointResource(catalog.Endpoint{
+			Name: "in-order", URL: endpoints + "/in-order", Secrets: []string{signingSecret},
+			Order: catalog.Order{On: true},
+		}),
+	}
+	for _, s := range []catalog.Subscription{
+		{Source: "own", Endpoint: "tenants"}, {Source: "own", Endpoint: "in-order"},
+		{Source: "publisher", Endpoint: "tenants"}, {Source: "learner", Endpoint: "tenants"},
+	} {
+		s.Name = s.Source + "-" + s.Endpoint
+		all = append(all, catalog.SubscriptionResource(s))
+	}
+	for _, r := range all {
+		if _, err := acme.Edit(
+			t.Context(), catalog.Edit{Put: &r, By: catalog.ManagedByAPI},
+		); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -17,8 +17,11 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// PathParameter is the parameter of the route /in/{source} that contains the source.
-const PathParameter = "source"
+// The parameters of the routes /in/{source} and /in/{tenant}/{source}.
+const (
+	SourceParameter = "source"
+	TenantParameter = "tenant"
+)
 
 // retryAfterSeconds is the Retry-After of a 503. It is long enough for a throttled store to
 // recover, and short enough for providers that give up within minutes.
@@ -53,7 +56,9 @@ func Receive(r *relay.Receiver) func(
 
 func inbound(req events.APIGatewayV2HTTPRequest) (relay.Inbound, error) {
 	in := relay.Inbound{
-		Source:   req.PathParameters[PathParameter],
+		Source: catalog.Qualify(
+			req.PathParameters[TenantParameter], req.PathParameters[SourceParameter],
+		),
 		Method:   req.RequestContext.HTTP.Method,
 		Query:    req.RawQueryString,
 		RemoteIP: req.RequestContext.HTTP.SourceIP,
@@ -96,6 +101,8 @@ func Status(err error) int {
 		return http.StatusMethodNotAllowed
 	case errors.Is(err, relay.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, relay.ErrTenant):
+		return http.StatusUnprocessableEntity
 	case errors.Is(err, relay.ErrUnavailable):
 		return http.StatusServiceUnavailable
 	default:
@@ -107,9 +114,10 @@ var details = map[int]string{
 	http.StatusBadRequest:            "The request could not be read.",
 	http.StatusUnauthorized:          "The webhook's signature or token was not accepted. The relay's log says why.",
 	http.StatusForbidden:             "The source takes no webhooks from this address.",
-	http.StatusNotFound:              "There is no such source. Sources are at /in/{source}.",
+	http.StatusNotFound:              "There is no such source. Sources are at /in/{source} or /in/{tenant}/{source}.",
 	http.StatusMethodNotAllowed:      "Webhooks are sent by POST. Other methods are for the handshakes of providers that have them.",
 	http.StatusRequestEntityTooLarge: "The webhook's body is larger than this relay accepts.",
+	http.StatusUnprocessableEntity:   "The webhook does not say to which tenant it belongs, as this source requires. The relay's log says what is missing.",
 	http.StatusServiceUnavailable:    "The webhook was not accepted. Send it again later.",
 }
 

@@ -38,7 +38,7 @@ const maxDrained = 64 << 20
 // 9457), while API Gateway's are {"message":"…"}: see the package comment.
 func New(receive Lambda) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		source, ok := sourceOf(r)
+		source, ok := parametersOf(r)
 		if !ok {
 			problem(w, http.StatusNotFound)
 			return
@@ -47,19 +47,39 @@ func New(receive Lambda) http.Handler {
 	})
 }
 
-// sourceOf returns the parameter of the route /in/{source}. As in API Gateway, no path is
-// redirected to a cleaner one, because a redirect would turn a POST into a GET. A path with a slash
-// at the end is another path.
-func sourceOf(r *http.Request) (source string, ok bool) {
-	segment, ok := strings.CutPrefix(r.URL.EscapedPath(), "/in/")
-	if !ok || segment == "" || strings.Contains(segment, "/") {
-		return "", false
+// Parameters are the parameters of a route.
+type Parameters map[string]string
+
+// parametersOf returns the parameters of the route /in/{source} or /in/{tenant}/{source}. As in API
+// Gateway, no path is redirected to a cleaner one, because a redirect would turn a POST into a GET.
+// A path with a slash at the end is another path.
+func parametersOf(r *http.Request) (Parameters, bool) {
+	path, ok := strings.CutPrefix(r.URL.EscapedPath(), "/in/")
+	segments := strings.Split(path, "/")
+	names := []string{"tenant", "source"}[max(2-len(segments), 0):]
+	if !ok || len(segments) > len(names) {
+		return nil, false
 	}
-	source, err := url.PathUnescape(segment)
-	return source, err == nil
+	found := Parameters{}
+	for i, segment := range segments {
+		value, err := url.PathUnescape(segment)
+		if err != nil || value == "" {
+			return nil, false
+		}
+		found[names[i]] = value
+	}
+	return found, true
 }
 
-func serve(w http.ResponseWriter, r *http.Request, source string, receive Lambda) {
+// route returns the key of the route that has these parameters.
+func (p Parameters) route() string {
+	if _, ok := p["tenant"]; ok {
+		return "ANY /in/{tenant}/{source}"
+	}
+	return "ANY /in/{source}"
+}
+
+func serve(w http.ResponseWriter, r *http.Request, source Parameters, receive Lambda) {
 	if headerBytes(r) > MaxHeaderBytes {
 		problem(w, http.StatusRequestHeaderFieldsTooLarge)
 		return
@@ -100,17 +120,17 @@ func readBody(w http.ResponseWriter, r *http.Request) (body []byte, status int) 
 // Event returns the event that API Gateway makes of r, a request to a source whose body has been
 // read.
 func Event(
-	r *http.Request, source string, body []byte, at time.Time,
+	r *http.Request, source Parameters, body []byte, at time.Time,
 ) events.APIGatewayV2HTTPRequest {
 	e := events.APIGatewayV2HTTPRequest{
 		Version:        "2.0",
-		RouteKey:       "ANY /in/{source}",
+		RouteKey:       source.route(),
 		RawPath:        r.URL.EscapedPath(),
 		RawQueryString: r.URL.RawQuery,
 		Headers:        make(map[string]string, len(r.Header)+1),
-		PathParameters: map[string]string{"source": source},
+		PathParameters: source,
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
-			RouteKey: "ANY /in/{source}", Stage: "$default", RequestID: rand.Text(),
+			RouteKey: source.route(), Stage: "$default", RequestID: rand.Text(),
 			Time: at.UTC().Format(
 				"02/Jan/2006:15:04:05 -0700",
 			), TimeEpoch: at.UnixMilli(), DomainName: r.Host,

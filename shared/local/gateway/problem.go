@@ -13,7 +13,7 @@ import (
 
 var details = map[int]string{
 	http.StatusBadRequest: "The request is not well-formed HTTP, or broke off.",
-	http.StatusNotFound:   "There is nothing at this path. Sources are at /in/{source}, without a slash at the end.",
+	http.StatusNotFound:   "There is nothing at this path. Sources are at /in/{source} or /in/{tenant}/{source}, without a slash at the end.",
 	http.StatusRequestEntityTooLarge: fmt.Sprintf(
 		"The body is larger than the %d bytes that API Gateway takes.", MaxBodyBytes,
 	),
