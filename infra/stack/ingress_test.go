@@ -23,6 +23,9 @@ func TestEachRouteIsThrottled(t *testing.T) {
 			"ANY /in/{source}": map[string]any{
 				"ThrottlingRateLimit": 1000.0, "ThrottlingBurstLimit": 1000.0,
 			},
+			"ANY /in/{tenant}/{source}": map[string]any{
+				"ThrottlingRateLimit": 1000.0, "ThrottlingBurstLimit": 1000.0,
+			},
 		}
 		if diff := cmp.Diff(want, r.get("RouteSettings")); diff != "" {
 			t.Errorf("routes (-want +got):\n%s", diff)

@@ -87,6 +87,11 @@ func filled(t *testing.T) *rig {
 		{Name: "json-id", Secrets: []string{"hush-hush"}, Verify: verify.Config{
 			Provider: "hmac", HMAC: &verify.HMAC{Header: "x-sig"}, EventID: &verify.Locator{JSON: "id"},
 		}},
+		{Name: "of-acme", Verify: verify.Config{Provider: "none"}, Tenant: &catalog.TenantOf{ID: "acme"}},
+		{
+			Name: "of-some", Verify: verify.Config{Provider: "none"},
+			Tenant: &catalog.TenantOf{JSON: "account.id", Optional: true},
+		},
 		{Name: "once", Secrets: []string{"hush-hush"}, Verify: verify.Config{
 			Provider: "github", Once: "body",
 		}},

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
@@ -24,6 +26,7 @@ type SourceSpec struct {
 	URL        string            `json:"url,omitempty" doc:"The URL exactly as you gave it to the provider, if it signs it"`
 	AllowedIPs []string          `json:"allowed_ips,omitempty" doc:"Addresses and networks that may send"`
 	Settings   map[string]Secret `json:"settings,omitempty" doc:"What else the provider needs"`
+	Tenant     *TenantOfSpec     `json:"tenant,omitempty" doc:"To whom the events belong"`
 }
 
 // HMACSpec describes an HMAC scheme.
@@ -39,6 +42,32 @@ type HMACSpec struct {
 	TimestampFormat string `json:"timestamp_format,omitempty"`
 	IDHeader        string `json:"id_header,omitempty"`
 	Tolerance       string `json:"tolerance,omitempty" example:"5m0s"`
+}
+
+// TenantOfSpec tells to whom the events of a source of the operator's belong: a tenant's id, or
+// where the id is.
+type TenantOfSpec struct{ catalog.TenantOf }
+
+// MarshalJSON writes the id, or where it is.
+func (t TenantOfSpec) MarshalJSON() ([]byte, error) {
+	if t.ID != "" {
+		return json.Marshal(t.ID)
+	}
+	return json.Marshal(t.TenantOf)
+}
+
+// Schema implements huma.SchemaProvider.
+func (TenantOfSpec) Schema(huma.Registry) *huma.Schema {
+	text := &huma.Schema{Type: huma.TypeString}
+	return &huma.Schema{OneOf: []*huma.Schema{
+		text,
+		{
+			Type: huma.TypeObject, AdditionalProperties: false,
+			Properties: map[string]*huma.Schema{
+				"header": text, "json": text, "optional": {Type: huma.TypeBoolean},
+			},
+		},
+	}}
 }
 
 // EventTypeSpec tells where the event type is in a request.
@@ -145,6 +174,9 @@ func specOfSource(s catalog.Source) SourceSpec {
 	out := SourceSpec{
 		Name: s.Name, Provider: v.Provider, Secrets: maskedAll(s.Secrets), HMAC: specOfHMAC(v.HMAC),
 		Once: v.Once, URL: v.URL, AllowedIPs: v.AllowedIPs, Settings: maskedValues(v.Settings),
+	}
+	if s.Tenant != nil {
+		out.Tenant = &TenantOfSpec{*s.Tenant}
 	}
 	if l := v.EventType; l != nil {
 		out.EventType = &EventTypeSpec{Header: l.Header, JSON: l.JSON}
