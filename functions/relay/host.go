@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"webhook-relay/shared/admin"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/local/gateway"
@@ -54,6 +56,7 @@ type host struct {
 	store   *sqlite.Store
 	catalog catalogs
 	receive gateway.Lambda
+	api     http.Handler // of /v1
 
 	queues  map[string]*sqlite.Queue
 	fanout  stage
@@ -149,6 +152,16 @@ func (h *host) build(dir string, o hostOptions) error {
 		return err
 	}
 	h.receive = handler.Receive(receiver)
+	documents := h.store.Documents()
+	if h.api, err = admin.New(admin.Config{
+		Catalogs: catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
+		Events: ledger, Bodies: bodies, States: ledger, Local: true, Notifier: operate.NewNotifier(
+			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
+		),
+		Pinger: operate.Pinger{Events: ledger, Delivery: h.queues[deliveryQueue]},
+	}); err != nil {
+		return err
+	}
 	if h.sweeper, err = newSweeper(&localRelay{
 		store: h.store, catalog: catalogs, queues: h.queues,
 	}); err != nil {

@@ -33,7 +33,7 @@ func TestEnvironmentIsWhatSettingsRead(t *testing.T) {
 		"Receive": names(
 			t, &settings.Receive{},
 		), "Fanout": names(t, &settings.Fanout{}), "Deliver": names(t, &settings.Deliver{}),
-		"Sweep": names(t, &settings.Sweep{}),
+		"Sweep": names(t, &settings.Sweep{}), "Admin": names(t, &settings.Admin{}),
 	}
 	got := map[string][]string{}
 	// the most: what is not asked for is left out
@@ -101,8 +101,8 @@ func TestEnvironmentNamesTheRightResources(t *testing.T) {
 func TestFunctions(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
-	timeouts := map[string]int{"Receive": 10, "Fanout": 30, "Deliver": 60, "Sweep": 900}
-	memory := map[string]int{"Receive": 256, "Fanout": 256, "Deliver": 512, "Sweep": 1769}
+	timeouts := map[string]int{"Receive": 10, "Fanout": 30, "Deliver": 60, "Sweep": 900, "Admin": 29}
+	memory := map[string]int{"Receive": 256, "Fanout": 256, "Deliver": 512, "Sweep": 1769, "Admin": 512}
 	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
 		if r.get("Runtime") != "provided.al2023" || r.get("Architectures", 0) != "arm64" ||
 			r.get("Handler") != "bootstrap" {

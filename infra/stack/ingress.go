@@ -7,12 +7,12 @@ import (
 )
 
 // ingressPaths are the paths of a source and of a tenant's source. A name is one path segment. No
-// source can use another path, whatever its name: /v1, /console and /health are reserved for the
-// operator.
+// source can use another path, whatever its name: /v1 is the API, and /console and /health are
+// reserved for the operator.
 var ingressPaths = []string{"/in/{source}", "/in/{tenant}/{source}"}
 
-// This throttle applies to routes without their own throttle. There is no such route yet. They
-// would be for the operator, a person or a script.
+// This throttle applies to routes without their own throttle. They are for the operator: a person
+// or a script.
 const (
 	otherRatePerSecond = 20
 	otherBurst         = 40
@@ -44,6 +44,7 @@ func (r *relay) addIngress() {
 			"ThrottlingBurstLimit": r.props.ThrottleBurst,
 		}
 	}
+	r.addAdminRoute()
 	stage := awsapigatewayv2.NewCfnStage(r.stack, new("IngressStage"),
 		&awsapigatewayv2.CfnStageProps{
 			ApiId:      r.api.ApiId(),

@@ -123,23 +123,43 @@ func TestKeysRotate(t *testing.T) {
 	})
 }
 
-func TestIngressIsOneRoute(t *testing.T) {
+// Partners reach receive only, and operators and tenants admin only.
+func TestRoutes(t *testing.T) {
 	t.Parallel()
-	tmpl := defaults(t)
-	tmpl.each(t, "AWS::ApiGatewayV2::Route", func(t *testing.T, _ string, r resource) {
-		if r.get("RouteKey") != "ANY /in/{source}" {
-			t.Errorf("route %v", r.get("RouteKey"))
+	both(t, func(t *testing.T, tmpl template) {
+		got := map[string]string{}
+		tmpl.each(t, "AWS::ApiGatewayV2::Route", func(t *testing.T, _ string, r resource) {
+			integration := tmpl.Resources[target(get(r.get("Target"), "Fn::Join", 1, 1))]
+			if integration.get("PayloadFormatVersion") != "2.0" {
+				t.Errorf("payload %v", integration.get("PayloadFormatVersion"))
+			}
+			got[render(r.get("RouteKey"))] = name(target(integration.get("IntegrationUri"))) + " " +
+				render(r.get("AuthorizationType"))
+		})
+		if diff := cmp.Diff(map[string]string{
+			"ANY /in/{source}": "Receive NONE", "ANY /in/{tenant}/{source}": "Receive NONE",
+			"ANY /v1/{proxy+}": "Admin NONE",
+		}, got); diff != "" {
+			t.Errorf("routes (-want +got):\n%s", diff)
 		}
 	})
-	tmpl.each(t, "AWS::ApiGatewayV2::Integration", func(t *testing.T, _ string, r resource) {
-		if name(target(r.get("IntegrationUri"))) != "Receive" ||
-			r.get("PayloadFormatVersion") != "2.0" {
-			t.Errorf(
-				"goes to %v with payload %v", r.get("IntegrationUri"),
-				r.get("PayloadFormatVersion"),
-			)
-		}
+}
+
+// With iam, API Gateway asks for a signature before it calls the API. Partners sign as ever.
+func TestIAM(t *testing.T) {
+	t.Parallel()
+	got := map[string]string{}
+	with(stack.Props{IAM: true})(t).each(t, "AWS::ApiGatewayV2::Route", func(
+		_ *testing.T, _ string, r resource,
+	) {
+		got[render(r.get("RouteKey"))] = render(r.get("AuthorizationType"))
 	})
+	if diff := cmp.Diff(map[string]string{
+		"ANY /in/{source}": "NONE", "ANY /in/{tenant}/{source}": "NONE",
+		"ANY /v1/{proxy+}": "AWS_IAM",
+	}, got); diff != "" {
+		t.Errorf("authorization (-want +got):\n%s", diff)
+	}
 }
 
 // What costs by the event and is read by few is there for who asks for it.
@@ -202,6 +222,7 @@ func TestOutputs(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
 	want := map[string]string{
+		"ApiUrl":     "{Ingress.ApiEndpoint}/v1",
 		"IngressUrl": "{Ingress.ApiEndpoint}", "IngressApiId": "{Ingress}",
 		"CatalogTable": "{Catalog}", "LedgerTable": "{Ledger}", "SecretsKeyArn": "{SecretsKey.Arn}",
 		"BodiesBucket":   "{Bodies}",

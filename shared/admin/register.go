@@ -91,6 +91,18 @@ func handle[I, O any](
 	})
 }
 
+// produces tells that the answer is of a media type other than JSON.
+func produces(mediaType string) func(*huma.Operation) {
+	return func(op *huma.Operation) {
+		op.Responses = map[string]*huma.Response{"200": {
+			Description: "OK",
+			Content: map[string]*huma.MediaType{mediaType: {
+				Schema: &huma.Schema{Type: "string", Format: "binary"},
+			}},
+		}}
+	}
+}
+
 // row returns the row of the table with an id. It panics if there is none: the tests register all
 // groups.
 func (r *registrar) row(id string) Route {
@@ -148,7 +160,7 @@ func errorsOf(r Route) []int {
 	}
 	codes := []int{
 		http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
-		http.StatusServiceUnavailable,
+		http.StatusUnprocessableEntity, http.StatusServiceUnavailable,
 	}
 	if r.Method == http.MethodPost || r.Method == http.MethodPut {
 		codes = append(codes, http.StatusBadRequest, http.StatusRequestEntityTooLarge)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +15,10 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/route"
 )
+
+// unquoted matches a name with a dot in a place in a filter: data["a.b"]. The file's lines are kept
+// under data.a.b.
+var unquoted = regexp.MustCompile(`\["([^"]*)"\]`)
 
 // filter returns a subscription's filter as JSON, with its members in the file's order. It returns
 // "" if there is no filter or the filter is wrong.
@@ -28,7 +33,7 @@ func (c *checker) filter(path, source string, node *yaml.Node) string {
 	}
 	filter, err := route.ParseFilter([]byte(b.String()))
 	if e, ok := errors.AsType[*route.FilterError](err); ok {
-		c.fail(strings.TrimSuffix(path+"."+e.At, "."), "%s", e.Problem)
+		c.fail(strings.TrimSuffix(path+"."+unquoted.ReplaceAllString(e.At, ".$1"), "."), "%s", e.Problem)
 		return ""
 	}
 	headers := filter.Headers()

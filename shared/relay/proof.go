@@ -113,8 +113,8 @@ type pingData struct {
 	Endpoint string `json:"endpoint"`
 }
 
-// PingEvent returns an event that the operator sends to one endpoint, to see how it is now. Its
-// delivery has one attempt.
+// PingEvent returns an event that is sent to one endpoint, by its qualified name, to see how it is
+// now. Its delivery has one attempt.
 func PingEvent(endpoint string, at time.Time) Event {
 	at = wholeMillis(at)
 	tenant, _ := catalog.SplitName(endpoint)

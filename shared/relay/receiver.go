@@ -52,6 +52,7 @@ type ReceiverConfig struct {
 	Ordered      OrderedQueue
 	Bodies       Bodies
 	Operator     Operator // nil: nobody is told
+	Refusals     Refusals // nil: refused requests are not kept
 	Reporter     Reporter
 	MaxBodyBytes int // bytes; DefaultMaxBodyBytes
 	// InlineBodyBytes is the largest body in a message, compressed where that pays. Larger bodies,
@@ -166,6 +167,9 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 	}
 	if answer.learned {
 		report.Untold = r.cfg.Operator.TellLearned(ctx, in.Source, began)
+	}
+	if err != nil {
+		r.noteRefused(ctx, in, err)
 	}
 	report.Duration = r.cfg.Now().Sub(began)
 	r.cfg.Reporter.Received(ctx, report)

@@ -552,12 +552,16 @@ func TestATenantSeesItsOwnEventsAndDeliveriesAlone(t *testing.T) {
 				t.Errorf("%q: %v, %v (-want +got):\n%s", tenant, err, recordErr, diff)
 			}
 		}
+		record, err := r.ledger.EventRecord(t.Context(), event)
+		if err != nil {
+			t.Fatal(err)
+		}
 		acme := operate.ForTenant(&r.ledger, &r.ledger, "acme")
-		if _, err := acme.Delivery(t.Context(), event, "acme/own"); err != nil {
+		if _, err := acme.Delivery(t.Context(), record.DeliveryTo("acme/own")); err != nil {
 			t.Error(err)
 		}
 		for _, endpoint := range []string{"all", "beta/own", "acme2/own"} {
-			if _, err := acme.Delivery(t.Context(), event, endpoint); !errors.Is(
+			if _, err := acme.Delivery(t.Context(), record.DeliveryTo(endpoint)); !errors.Is(
 				err, catalog.ErrNotFound,
 			) {
 				t.Errorf("%s: %v", endpoint, err)

@@ -49,7 +49,6 @@ type Filter struct {
 // node is a part of a filter: a field with conditions on its values, or an object with fields.
 type node struct {
 	name   string
-	at     string // location of its first list, for the operator
 	lists  []list // each must hold for the same value
 	fields []node // sorted by name; empty if there are lists
 }
@@ -114,7 +113,7 @@ func (f *Filter) Headers() map[string]string {
 			}
 			for _, header := range top.fields {
 				if _, known := places[header.name]; !known {
-					places[header.name] = header.at
+					places[header.name] = header.lists[0].at
 				}
 			}
 		}
@@ -130,7 +129,11 @@ type location struct {
 }
 
 func (p location) field(name string) location {
-	p.at = strings.TrimPrefix(p.at+"."+name, ".")
+	if strings.ContainsAny(name, `."[]`) {
+		p.at = fmt.Sprintf("%s[%q]", p.at, name)
+	} else {
+		p.at = strings.TrimPrefix(p.at+"."+name, ".")
+	}
 	p.names = append(slices.Clip(p.names), name)
 	return p
 }
@@ -240,7 +243,7 @@ func (p location) member(name string, value any) ([]node, error) {
 	switch value := value.(type) {
 	case []any:
 		l, err := p.list(value)
-		return []node{{fields: []node{{name: name, at: p.at, lists: []list{l}}}}}, err
+		return []node{{fields: []node{{name: name, lists: []list{l}}}}}, err
 	case map[string]any:
 		inner, err := p.object(value)
 		for i, n := range inner {
@@ -339,7 +342,7 @@ func (p location) list(elements []any) (list, error) {
 			"is an empty list, so nothing can match; leave the field out to match every value",
 		)
 	}
-	var l list
+	l := list{at: p.at}
 	for i, element := range elements {
 		if err := l.add(element); err != nil {
 			return list{}, p.element(i).fail("%v", err)
@@ -414,7 +417,7 @@ func (p location) multiply(a, b []node) ([]node, error) {
 
 // merge combines a and b, which have the same name, into a field or object that requires both.
 func (p location) merge(a, b node) (node, error) {
-	both := node{name: a.name, at: a.at, lists: slices.Concat(a.lists, b.lists)}
+	both := node{name: a.name, lists: slices.Concat(a.lists, b.lists)}
 	switch {
 	case len(both.lists) > 0 && len(a.fields)+len(b.fields) > 0:
 		return node{},

@@ -11,6 +11,7 @@ import (
 // list is a list in a filter: alternatives, one of which must hold. Alternatives that can be sorted
 // are, so that many of them cost little more than one.
 type list struct {
+	at      string         // its place in the filter, for people
 	exact   []scalar       // sorted
 	numbers []span         // sorted, without overlaps
 	blocks  []netip.Prefix // sorted, without overlaps

@@ -2,14 +2,10 @@ package telemetry
 
 import (
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"time"
 
-	"webhook-relay/shared/relay"
-	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/telemetry/metric"
-	"webhook-relay/shared/verify"
 )
 
 // directive tells CloudWatch which members of a line are metrics, and which dimensions they have:
@@ -44,6 +40,8 @@ var (
 	waiting     = newDirective(perRelay, metric.EndpointMs)
 	dead        = newDirective(perRelay, metric.EndpointMs, metric.Dead)
 	deadUnasked = newDirective(perRelay, metric.Dead)
+
+	unauthorized = newDirective(perRelay, metric.Unauthorized)
 )
 
 // measure adds to a line's attributes what makes it metrics, if the log is a deployed relay's. The
@@ -61,31 +59,3 @@ func (l Log) measure(attrs []slog.Attr, d directive, values ...slog.Attr) []slog
 }
 
 func one(name string) slog.Attr { return slog.Int(name, 1) }
-
-// reasons maps errors to the reason why a request was refused. The first match counts.
-var reasons = []struct {
-	err    error
-	reason string
-}{
-	{catalog.ErrNotFound, metric.ReasonSource},
-	{verify.ErrMethod, metric.ReasonMethod},
-	{relay.ErrTooLarge, metric.ReasonSize},
-	{verify.ErrAddress, metric.ReasonAddress},
-	{verify.ErrNoSecret, metric.ReasonSecret},
-	{catalog.ErrNotOpen, metric.ReasonSecret},
-	{verify.ErrMissing, metric.ReasonMissing},
-	{verify.ErrMalformed, metric.ReasonMalformed},
-	{verify.ErrRepeated, metric.ReasonMalformed},
-	{verify.ErrMismatch, metric.ReasonMismatch},
-	{verify.ErrStale, metric.ReasonTimestamp},
-	{verify.ErrFuture, metric.ReasonTimestamp},
-}
-
-func reasonOf(err error) string {
-	for _, r := range reasons {
-		if errors.Is(err, r.err) {
-			return r.reason
-		}
-	}
-	return metric.ReasonOther
-}

@@ -76,7 +76,7 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 			l.measure(line(requestUnavailable), unavailable, one(metric.Unavailable)),
 		)
 	case r.Err != nil:
-		reason := reasonOf(r.Err)
+		reason := string(relay.RefusalOf(r.Err))
 		if !l.Refusals.hasLine(reason) {
 			return
 		}

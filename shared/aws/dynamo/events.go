@@ -189,6 +189,10 @@ func (l *Ledger) eventItem(
 	pack(it, relay.EncodeEventRecord(r), body)
 	it[TimeToLive] = number(r.ExpiresAt.Unix())
 	it[receivedAttribute] = number(r.ReceivedAt.UnixMilli())
+	it[sourceAttribute] = text(r.Source)
+	if r.Type != "" {
+		it[typeAttribute] = text(r.Type)
+	}
 	return it, l.addEndpoints(ctx, it, endpoints)
 }
 

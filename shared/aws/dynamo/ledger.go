@@ -120,6 +120,7 @@ func deliveryItem(d relay.Delivery) item {
 	pack(it, relay.EncodeDelivery(d), nil)
 	it[attemptsAttribute] = number(d.Attempts)
 	it[statusAttribute] = text(string(d.Status))
+	it[changedAttribute] = number(d.UpdatedAt.UnixMilli())
 	it[TimeToLive] = number(d.ExpiresAt.Unix())
 	if isOpen(d.Status) {
 		it[OpenPartitionKey] = text(openPartition(d.Endpoint, d.Status, shardOf(d.EventID, shards)))

@@ -25,8 +25,8 @@ const (
 
 // The projections of Outcomes, of an event and of a delivery.
 const (
-	outcomeOfEvent    = "pk, sk, expires_at, endpoints, parts, added, mark, received"
-	outcomeOfDelivery = "pk, sk, expires_at, " + statusName + ", " + dueName
+	outcomeOfEvent    = "pk, sk, expires_at, endpoints, parts, added, mark, received, src, typ"
+	outcomeOfDelivery = "pk, sk, expires_at, attempts, changed, " + statusName + ", " + dueName
 )
 
 // Outcomes implements operate.Ledger. None of its reads is consistent.
@@ -82,6 +82,8 @@ func (l *Ledger) outcomes(
 		o := &outcomes[i]
 		*o = operate.EventOutcome{
 			EventID:    textOf(it, PartitionKey),
+			Source:     textOf(it, sourceAttribute),
+			Type:       textOf(it, typeAttribute),
 			ReceivedAt: time.UnixMilli(numberOf(it, receivedAttribute)).UTC(),
 			Endpoints:  names,
 		}
@@ -114,6 +116,8 @@ func deliveryStatus(it item) (event string, d operate.DeliveryStatus) {
 	if d.Status == relay.Waiting {
 		d.NextAt = time.UnixMilli(numberOf(it, DueTime)).UTC()
 	}
+	d.Attempts = int(numberOf(it, attemptsAttribute))
+	d.UpdatedAt = time.UnixMilli(numberOf(it, changedAttribute)).UTC()
 	_, event, _ = strings.Cut(textOf(it, SortKey), "#")
 	return event, d
 }

@@ -488,14 +488,14 @@ func stamp(it item, by catalog.Manager, changed catalog.Stamp) {
 	if by != "" {
 		it[managedAttribute] = text(string(by))
 	}
-	it[changedAttribute], it[changedAtAttribute] = number(changed.Revision),
+	it[changedRevision], it[changedAtAttribute] = number(changed.Revision),
 		number(changed.At.Unix())
 }
 
 func stampOf(it item) (by catalog.Manager, changed catalog.Stamp) {
 	by = catalog.Manager(textOf(it, managedAttribute))
 	if at := numberOf(it, changedAtAttribute); at > 0 {
-		changed.Revision, changed.At = numberOf(it, changedAttribute), time.Unix(at, 0).UTC()
+		changed.Revision, changed.At = numberOf(it, changedRevision), time.Unix(at, 0).UTC()
 	}
 	return by, changed
 }

@@ -143,7 +143,10 @@ func ledgerOutcomes(t *testing.T, l LedgerUnderTest) {
 			d.NextAt = time.Time{}
 		}
 		save(t, l, d, 0)
-		return operate.DeliveryStatus{Endpoint: endpoint, Status: s, NextAt: d.NextAt}
+		return operate.DeliveryStatus{
+			Endpoint: endpoint, Status: s, NextAt: d.NextAt, Attempts: d.Attempts,
+			UpdatedAt: d.UpdatedAt,
+		}
 	}
 	mixed := []operate.DeliveryStatus{
 		deliveryIn(
@@ -164,7 +167,8 @@ func ledgerOutcomes(t *testing.T, l LedgerUnderTest) {
 		},
 		"mixed": {Endpoints: []string{"a", "b", "c", "d"}, Deliveries: mixed},
 	} {
-		want.EventID, want.ReceivedAt = eventID(name), at
+		of := record(name)
+		want.EventID, want.Source, want.Type, want.ReceivedAt = of.ID, of.Source, of.Type, at
 		equal(t, name, want, got[want.EventID], sameRecord, anyOrder)
 	}
 }

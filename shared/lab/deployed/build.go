@@ -13,7 +13,7 @@ import (
 // on any port. A test's endpoints listen on it. The rest of the guard is as deployed.
 const Reachable = "127.0.0.1"
 
-var functionNames = []string{"receive", "fanout", "deliver", "sweep"}
+var functionNames = []string{"receive", "fanout", "deliver", "sweep", "admin"}
 
 // What endpoints of Synthesise's assembly may use: secrets whose names have this prefix, and one
 // API of API Gateway.

@@ -46,11 +46,17 @@ func (l *Ledger) Outcomes(
 		if err != nil {
 			return "", err
 		}
-		o := operate.EventOutcome{EventID: e.ID, ReceivedAt: e.ReceivedAt, Endpoints: e.Endpoints}
+		o := operate.EventOutcome{
+			EventID: e.ID, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
+			Endpoints: e.Endpoints,
+		}
 		for _, d := range deliveries {
 			o.Deliveries = append(
 				o.Deliveries,
-				operate.DeliveryStatus{Endpoint: d.Endpoint, Status: d.Status, NextAt: d.NextAt},
+				operate.DeliveryStatus{
+					Endpoint: d.Endpoint, Status: d.Status, NextAt: d.NextAt,
+					Attempts: d.Attempts, UpdatedAt: d.UpdatedAt,
+				},
 			)
 		}
 		each(o)

@@ -130,6 +130,7 @@ func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) 
 		deliveryKey: deliveryKey{d.EventID, d.Endpoint}, status: string(d.Status),
 		attempts: d.Attempts, expires: d.ExpiresAt.Unix(), record: relay.EncodeDelivery(d),
 		received: d.ReceivedAt.UnixMilli(), due: due(d),
+		changed: d.UpdatedAt.UnixMilli(),
 	}
 	conflict := false
 	err := l.store.change(ctx, false, func(v *view) {

@@ -49,14 +49,19 @@ func (l *Ledger) Outcomes(
 		return "", err
 	}
 	for _, e := range events {
-		o := operate.EventOutcome{EventID: e.ID, ReceivedAt: e.ReceivedAt, Endpoints: e.Endpoints}
+		o := operate.EventOutcome{
+			EventID: e.ID, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
+			Endpoints: e.Endpoints,
+		}
 		err := l.store.read(ctx, func(conn *sqlite.Conn) error {
 			return exec(conn,
-				"SELECT endpoint, status, due FROM deliveries WHERE event = ? AND expires > ?",
+				`SELECT endpoint, status, due, attempts, changed FROM deliveries
+					WHERE event = ? AND expires > ?`,
 				func(stmt *sqlite.Stmt) error {
 					o.Deliveries = append(o.Deliveries, operate.DeliveryStatus{
 						Endpoint: stmt.ColumnText(0), Status: relay.Status(stmt.ColumnText(1)),
-						NextAt: dueOf(stmt),
+						NextAt: dueOf(stmt), Attempts: stmt.ColumnInt(3),
+						UpdatedAt: time.UnixMilli(stmt.ColumnInt64(4)).UTC(),
 					})
 					return nil
 				}, e.ID, time.Now().Unix())

@@ -39,6 +39,7 @@ type deliveryRow struct {
 	attempts int
 	received int64 // of its event, Unix milliseconds
 	due      int64 // Unix milliseconds; 0: it does not wait
+	changed  int64 // Unix milliseconds
 	expires  int64 // Unix seconds
 	record   []byte
 }
@@ -235,9 +236,10 @@ func (e *eventRow) write(conn *sqlite.Conn) error {
 
 func (d *deliveryRow) write(conn *sqlite.Conn) error {
 	stmt := conn.Prep(`INSERT INTO deliveries
-		(event, endpoint, status, attempts, due, expires, record, received)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (event, endpoint) DO UPDATE SET
-		status = ?3, attempts = ?4, due = ?5, expires = ?6, record = ?7, received = ?8`)
+		(event, endpoint, status, attempts, due, expires, record, received, changed)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (event, endpoint) DO UPDATE SET
+		status = ?3, attempts = ?4, due = ?5, expires = ?6, record = ?7, received = ?8,
+		changed = ?9`)
 	stmt.BindText(1, d.event)
 	stmt.BindText(2, d.endpoint)
 	stmt.BindText(3, d.status)
@@ -249,6 +251,7 @@ func (d *deliveryRow) write(conn *sqlite.Conn) error {
 	stmt.BindInt64(6, d.expires)
 	stmt.BindBytes(7, d.record)
 	stmt.BindInt64(8, d.received)
+	stmt.BindInt64(9, d.changed)
 	return run(stmt)
 }
 

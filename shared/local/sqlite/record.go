@@ -83,6 +83,7 @@ func appendDelivery(b []byte, d deliveryRow) []byte {
 	b = binary.AppendVarint(b, int64(d.attempts))
 	b = binary.AppendVarint(b, d.received)
 	b = binary.AppendVarint(b, d.due)
+	b = binary.AppendVarint(b, d.changed)
 	b = binary.AppendVarint(b, d.expires)
 	return appendText(b, d.record)
 }
@@ -210,7 +211,7 @@ func (r *recordReader) delivery() deliveryRow {
 		deliveryKey: deliveryKey{event: r.text(), endpoint: r.text()}, status: r.text(),
 		attempts: int(r.varint()),
 	}
-	d.received, d.due, d.expires = r.varint(), r.varint(), r.varint()
+	d.received, d.due, d.changed, d.expires = r.varint(), r.varint(), r.varint(), r.varint()
 	d.record = r.bytes()
 	return d
 }

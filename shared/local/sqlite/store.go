@@ -50,7 +50,7 @@ var schema = sqlitemigration.Schema{
 		CREATE INDEX events_expires ON events (expires);
 		CREATE TABLE deliveries (
 			seq INTEGER PRIMARY KEY, event TEXT NOT NULL, endpoint TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL,
-			received INTEGER NOT NULL, due INTEGER, expires INTEGER NOT NULL, record BLOB NOT NULL);
+			received INTEGER NOT NULL, changed INTEGER NOT NULL, due INTEGER, expires INTEGER NOT NULL, record BLOB NOT NULL);
 		CREATE UNIQUE INDEX deliveries_event ON deliveries (event, endpoint);
 		CREATE INDEX deliveries_listed ON deliveries (endpoint, received, status);
 		CREATE INDEX deliveries_due ON deliveries (endpoint, due) WHERE due IS NOT NULL;

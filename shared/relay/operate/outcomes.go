@@ -11,6 +11,9 @@ import (
 // EventOutcome tells where an event was routed, and the status of its deliveries.
 type EventOutcome struct {
 	EventID    string
+	Tenant     string // whose event it is
+	Source     string // qualified
+	Type       string
 	ReceivedAt time.Time        // as in EventRecord
 	Endpoints  []string         // as in EventRecord
 	Deliveries []DeliveryStatus // the recorded ones, in no particular order
@@ -18,9 +21,11 @@ type EventOutcome struct {
 
 // DeliveryStatus is the status of a delivery.
 type DeliveryStatus struct {
-	Endpoint string
-	Status   relay.Status
-	NextAt   time.Time // if it waits: when its next attempt is due
+	Endpoint  string
+	Status    relay.Status
+	NextAt    time.Time // if it waits: when its next attempt is due
+	Attempts  int
+	UpdatedAt time.Time // if it is delivered: when
 }
 
 // Outcomes tells what became of many events, as cheaply as the store can. The answer may be about
@@ -61,9 +66,7 @@ type cursorDoc struct {
 
 // EncodeSweepCursor returns c in the form that ledgers keep.
 func EncodeSweepCursor(c SweepCursor) []byte {
-	return format.Encode(cursorDoc{
-		Version: format.Version, Hour: c.Hour, Source: c.Source, Page: c.Page,
-	})
+	return format.Encode(c.doc())
 }
 
 // DecodeSweepCursor reads what EncodeSweepCursor wrote. Error: ErrFormat.
@@ -72,5 +75,5 @@ func DecodeSweepCursor(b []byte) (SweepCursor, error) {
 	if err := format.Decode(b, &d, &d.Version); err != nil {
 		return SweepCursor{}, err
 	}
-	return SweepCursor{Hour: d.Hour.UTC(), Source: d.Source, Page: d.Page}, nil
+	return d.cursor(), nil
 }

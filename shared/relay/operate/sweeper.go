@@ -46,6 +46,7 @@ type SweeperConfig struct {
 	Delivery      relay.Queue  // first attempts
 	Retry         relay.Queue  // later attempts
 	Now           func() time.Time
+	Documents     Documents // of the ledger, for the statistics; nil: nothing is counted
 }
 
 // Sweeper finds deliveries whose message was lost by a bug or an outage, and sends them again. Run
@@ -64,6 +65,10 @@ type SweeperConfig struct {
 // A cursor stores the progress of the second rule. So a run that ends early, or is killed, skips
 // nothing: the next run continues there. A run looks at some thousand events a second
 // (docs/cost.md), and makes up for hours that were left out.
+//
+// The Sweeper also writes the statistics of the hours that it looks at: see Statistics. An hour that
+// has waiting deliveries is counted again 7 hours, 13 hours, a day and so on after its beginning,
+// until they have all ended.
 //
 // The Sweeper does not find deliveries of an event that was recorded only hours after its
 // acceptance, or of an event whose source is no longer in the catalog.
@@ -93,7 +98,9 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	if err != nil {
 		return SweepReport{}, err
 	}
-	err = errors.Join(r.resumeOverdue(endpoints), r.lookAtEvents(sources))
+	err = errors.Join(
+		r.resumeOverdue(endpoints), r.lookAtEvents(sources), r.recount(sources),
+	)
 	r.report.Duration = s.cfg.Now().Sub(began)
 	return r.report, err
 }
@@ -294,7 +301,8 @@ type cursor struct {
 	*sweep
 	at      SweepCursor
 	saved   SweepCursor
-	unsaved int // events since the last save
+	unsaved int    // events since the last save
+	tally   *tally // of the cursor's hour, up to it; nil: nothing is counted
 }
 
 func (r *sweep) cursor() (*cursor, error) {
@@ -309,12 +317,17 @@ func (r *sweep) cursor() (*cursor, error) {
 	if c.at.Hour.IsZero() {
 		c.at.Hour = r.lastHour().Add(-firstLook)
 	}
-	return c, nil
+	var err error
+	c.at, c.tally, err = r.resumeTally(c.at)
+	return c, err
 }
 
 func (c *cursor) save() error {
 	if c.cfg.Cursors == nil || c.at == c.saved {
 		return nil
+	}
+	if err := c.saveTally(); err != nil {
+		return err
 	}
 	c.saved, c.unsaved = c.at, 0
 	return c.cfg.Cursors.SaveSweepCursor(c.ctx, c.at)
@@ -331,7 +344,9 @@ func (c *cursor) run(end time.Time, sources []string) error {
 				return err
 			}
 		}
-		c.at = SweepCursor{Hour: c.at.Hour.Add(time.Hour)}
+		if err := c.nextHour(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -347,13 +362,16 @@ func (c *cursor) runSource(source string) (bool, error) {
 		if !c.timeLeft(1) {
 			return false, nil
 		}
-		next, events, err := c.lookAtPage(source, c.at.Hour, page)
+		next, l, err := c.lookAtPage(source, c.at.Hour, page)
 		if err != nil {
 			return false, err
 		}
 		page = next
 		c.at.Source, c.at.Page = source, page
-		if c.unsaved += events; c.unsaved >= saveCursorAfter {
+		if c.tally != nil {
+			c.tally.merge(l.tally)
+		}
+		if c.unsaved += l.sum.Events; c.unsaved >= saveCursorAfter {
 			if err := c.save(); err != nil {
 				return false, err
 			}
@@ -366,6 +384,7 @@ func (c *cursor) runSource(source string) (bool, error) {
 type look struct {
 	sum   SweepReport
 	found []finding
+	tally *tally
 }
 
 // finding is an event with deliveries to send again.
@@ -380,17 +399,17 @@ type finding struct {
 // the next page. After an error the page must be looked at again.
 func (r *sweep) lookAtPage(
 	source string, hour time.Time, from relay.Page,
-) (next relay.Page, events int, err error) {
-	var l look
+) (next relay.Page, l look, err error) {
+	l.tally = newTally(hour)
 	next, err = r.cfg.Ledger.Outcomes(r.ctx, source, hour, from, func(o EventOutcome) {
 		r.lookAt(&l, o)
 	})
 	if err != nil {
-		return "", 0, err
+		return "", l, err
 	}
 	err = each(l.found, func(f finding) error { return r.putBack(&l.sum, f) })
 	r.count(func(rep *SweepReport) { rep.add(l.sum) })
-	return next, l.sum.Events, err
+	return next, l, err
 }
 
 // lookAt adds an event to the counts.
@@ -399,6 +418,7 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 	for _, name := range o.Endpoints {
 		wanted[name] = true
 	}
+	l.tally.add(o)
 	f := finding{event: o.EventID, at: o.ReceivedAt}
 	l.sum.Events++
 	l.sum.Deliveries += len(wanted)

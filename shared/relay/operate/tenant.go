@@ -74,12 +74,12 @@ func (l TenantLedger) seen(record relay.EventRecord) (relay.EventRecord, error) 
 
 // Delivery is relay.Deliveries.Delivery; endpoint is a qualified name.
 func (l TenantLedger) Delivery(
-	ctx context.Context, event, endpoint string,
+	ctx context.Context, k relay.DeliveryKey,
 ) (relay.Delivery, error) {
-	if !l.seesEndpoint(endpoint) {
+	if !l.seesEndpoint(k.Endpoint) {
 		return relay.Delivery{}, fmt.Errorf(
-			"delivery of %s to %s: %w", event, endpoint, catalog.ErrNotFound,
+			"delivery of %s to %s: %w", k.EventID, k.Endpoint, catalog.ErrNotFound,
 		)
 	}
-	return l.deliveries.Delivery(ctx, event, endpoint)
+	return l.deliveries.Delivery(ctx, k)
 }

@@ -1,0 +1,223 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+)
+
+// EventReader reads events with their deliveries.
+type EventReader interface {
+	// Event returns an event's record and its recorded deliveries. Error: catalog.ErrNotFound.
+	Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error)
+}
+
+// EventStory is what became of an event.
+type EventStory struct {
+	ID         string            `json:"id" example:"evt_gd2jhqxqnb5yxkqnbhpnyqhcazvsmlfb"`
+	Source     string            `json:"source"`
+	Type       string            `json:"type,omitempty"`
+	Trust      string            `json:"trust" enum:"verified,authenticated,unverified" doc:"How far its proof goes"`
+	AcceptedAt time.Time         `json:"acceptedAt"`
+	RoutedAt   time.Time         `json:"routedAt"`
+	ExpiresAt  time.Time         `json:"expiresAt" doc:"Until when it is kept"`
+	Headers    map[string]string `json:"headers,omitempty" doc:"Those that are kept. Credentials and signatures are not"`
+	BodyBytes  int64             `json:"bodyBytes" doc:"GET …/body has the body"`
+	Endpoints  []string          `json:"endpoints" nullable:"false" doc:"Where it was sent. None: no subscription took it"`
+	Deliveries []DeliveryView    `json:"deliveries" nullable:"false" doc:"The deliveries on record, with the attempts of each"`
+	// Subscriptions are those of today, which may differ from those when it was routed.
+	Subscriptions []Tried `json:"subscriptions" nullable:"false" doc:"Whether each subscription of the source takes it as they are today, and why not"`
+	More          bool    `json:"moreSubscriptions" doc:"There are more subscriptions, which were not tried: POST /v1/try tries one"`
+}
+
+// DeliveryView is a delivery.
+type DeliveryView struct {
+	Event      string     `json:"event"`
+	Endpoint   string     `json:"endpoint"`
+	Source     string     `json:"source"`
+	Type       string     `json:"type,omitempty"`
+	Status     string     `json:"status" enum:"waiting,delivered,dead"`
+	Reason     string     `json:"reason,omitempty" doc:"Why it is dead"`
+	Held       bool       `json:"held,omitempty" doc:"The endpoint may not be called now"`
+	NextAt     *time.Time `json:"nextAt,omitempty" doc:"When its next attempt is due"`
+	UpdatedAt  time.Time  `json:"updatedAt"`
+	AcceptedAt time.Time  `json:"acceptedAt" doc:"When the webhook was accepted"`
+	Attempts   []Attempt  `json:"attempts" nullable:"false" doc:"The latest attempts, the oldest first"`
+}
+
+// Attempt is one try of a delivery.
+type Attempt struct {
+	Number     int       `json:"number" doc:"1 for the first"`
+	At         time.Time `json:"at"`
+	DurationMs int64     `json:"durationMs"`
+	Outcome    string    `json:"outcome" example:"failed_answer"`
+	StatusCode int       `json:"statusCode,omitempty"`
+	Error      string    `json:"error,omitempty"`
+	Response   string    `json:"response,omitempty" doc:"The first 1,024 bytes of the answer"`
+}
+
+func viewOfDelivery(d relay.Delivery) DeliveryView {
+	_, endpoint := catalog.SplitName(d.Endpoint)
+	v := DeliveryView{
+		Event: d.EventID, Endpoint: endpoint, Source: plainName(d.Source), Type: d.Type,
+		Status: string(d.Status), Reason: string(d.Reason), UpdatedAt: d.UpdatedAt,
+		AcceptedAt: d.ReceivedAt, Attempts: make([]Attempt, len(d.History)),
+	}
+	if d.Status == relay.Waiting {
+		v.Held, v.NextAt = d.Held, unlessZero(d.NextAt)
+	}
+	for i, a := range d.History {
+		v.Attempts[i] = Attempt{
+			Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(),
+			Outcome: string(a.Outcome), StatusCode: a.StatusCode, Error: a.Error,
+			Response: strings.ToValidUTF8(string(a.Response), "\ufffd"),
+		}
+	}
+	return v
+}
+
+func plainName(qualified string) string {
+	_, name := catalog.SplitName(qualified)
+	return name
+}
+
+type storyAnswer struct {
+	Body EventStory
+}
+
+type lookupInput struct {
+	Source   string `query:"source" required:"true" minLength:"1" maxLength:"100"`
+	Delivery string `query:"delivery" required:"true" minLength:"1" maxLength:"1000" doc:"The provider's id of the webhook"`
+}
+
+type bodyAnswer struct {
+	ContentType string `header:"Content-Type"`
+	Disposition string `header:"Content-Disposition"`
+	Body        []byte
+}
+
+type deliveryInput struct {
+	Event    string `path:"event" maxLength:"100"`
+	Endpoint string `path:"endpoint" maxLength:"100"`
+}
+
+type deliveryAnswer struct {
+	Body DeliveryView
+}
+
+func registerEvents(r *registrar) {
+	handle(r, "events.get", func(ctx context.Context, in *idInput) (*storyAnswer, error) {
+		return r.story(ctx, in.ID)
+	})
+	handle(r, "events.lookup", func(ctx context.Context, in *lookupInput) (*storyAnswer, error) {
+		tenant := callOf(ctx).tenant
+		out, err := r.story(ctx, relay.EventID(tenant, catalog.Qualify(tenant, in.Source), in.Delivery))
+		if tenant != "" && errors.Is(err, catalog.ErrNotFound) { // of a source of the operator's
+			out, err = r.story(ctx, relay.EventID(tenant, in.Source, in.Delivery))
+		}
+		return out, err
+	})
+	handle(r, "events.body", r.eventBody, func(op *huma.Operation) {
+		op.Errors = append(op.Errors, http.StatusGone)
+		op.Responses = map[string]*huma.Response{"200": {
+			Description: "The body, as it came",
+			Content: map[string]*huma.MediaType{
+				"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}},
+			},
+		}}
+	})
+	handle(r, "deliveries.get", func(
+		ctx context.Context, in *deliveryInput,
+	) (*deliveryAnswer, error) {
+		_, deliveries, err := r.owned(ctx, in.Event)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range deliveries {
+			if d.Endpoint == catalog.Qualify(callOf(ctx).tenant, in.Endpoint) {
+				return &deliveryAnswer{Body: viewOfDelivery(d)}, nil
+			}
+		}
+		return nil, notFound.problem("There is no delivery of the event %.100q to %.100q on record.",
+			in.Event, in.Endpoint)
+	})
+}
+
+// owned returns an event of the request's tenant, and those of its deliveries that the tenant may
+// see. The operator may see all of them. An event of another tenant is one that there is not.
+func (s *server) owned(
+	ctx context.Context, id string,
+) (relay.EventRecord, []relay.Delivery, error) {
+	tenant := callOf(ctx).tenant
+	e, all, err := s.Events.Event(ctx, id)
+	if err == nil && tenant != "" && e.Tenant != tenant {
+		err = catalog.ErrNotFound
+	}
+	if err != nil {
+		p := notFound.problem("There is no event %.100q.", id)
+		return e, nil, orError(err, catalog.ErrNotFound, p)
+	}
+	var seen []relay.Delivery
+	for _, d := range all {
+		if owner, _ := catalog.SplitName(d.Endpoint); tenant == "" || owner == tenant {
+			seen = append(seen, d)
+		}
+	}
+	return e, seen, nil
+}
+
+func (s *server) story(ctx context.Context, id string) (*storyAnswer, error) {
+	e, deliveries, err := s.owned(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	tenant := callOf(ctx).tenant
+	out := EventStory{
+		ID: e.ID, Source: plainName(e.Source), Type: e.Type, Trust: string(e.Trust),
+		AcceptedAt: e.ReceivedAt, RoutedAt: e.RoutedAt, ExpiresAt: e.ExpiresAt,
+		Headers: e.Header, BodyBytes: int64(len(e.Body)), Endpoints: []string{},
+		Deliveries: mapped(deliveries, viewOfDelivery), Subscriptions: []Tried{},
+	}
+	if e.BodyRef != nil {
+		out.BodyBytes = int64(e.BodyRef.Size)
+	}
+	for _, endpoint := range e.Endpoints {
+		if owner, name := catalog.SplitName(endpoint); tenant == "" || owner == tenant {
+			out.Endpoints = append(out.Endpoints, name)
+		}
+	}
+	seen := e.Event
+	seen.Source = out.Source
+	results, more, err := s.tryAll(ctx, seen, new(tryInput))
+	if err != nil {
+		return nil, err
+	}
+	out.Subscriptions, out.More = append(out.Subscriptions, results...), more
+	return &storyAnswer{Body: out}, nil
+}
+
+// eventBody answers with an event's body. A browser stores it and does not show it: it may be
+// anything.
+func (s *server) eventBody(ctx context.Context, in *idInput) (*bodyAnswer, error) {
+	e, _, err := s.owned(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	body := e.Body
+	if e.BodyRef != nil {
+		if body, err = s.Bodies.Get(ctx, e.BodyRef.Key); err != nil {
+			return nil, orError(err, catalog.ErrNotFound, gone.problem("The body is no longer kept."))
+		}
+	}
+	return &bodyAnswer{
+		ContentType: "application/octet-stream",
+		Disposition: `attachment; filename="` + e.ID + `"`, Body: body,
+	}, nil
+}
