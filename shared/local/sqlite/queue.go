@@ -416,6 +416,7 @@ func (s *Store) adopt() error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.lastID = max(st.lastID, s.writer.visitor)
+	st.endProbe() // it may not see these messages: a handler would find them without content
 	for _, q := range queues {
 		if q.backlog != nil {
 			if err := q.load(s.conn, q.sql.adopt, above); err != nil {
