@@ -57,10 +57,12 @@ func TestTheLocalHostServesTheAPI(t *testing.T) {
 		append(auth, "If-None-Match", "*")...,
 	)
 	var made struct{ Secret string }
-	if err := json.Unmarshal([]byte(body), &made); err != nil || status != 200 || made.Secret == "" {
+	if err := json.Unmarshal([]byte(body), &made); err != nil || status != 200 ||
+		made.Secret == "" {
 		t.Errorf("%d %s", status, body)
 	}
-	if out, err := run(t, "endpoints", "--data", dir); err != nil || !strings.HasPrefix(out, "shop ") {
+	if out, err := run(t, "endpoints", "--data", dir); err != nil ||
+		!strings.HasPrefix(out, "shop ") {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	if status, body, _ := call("GET", "/v1/health", ""); status != 200 {
@@ -174,7 +176,8 @@ func TestTheWalkThroughTheAPI(t *testing.T) {
 	if !why["charges"] || why["large"] {
 		t.Errorf("matched: %v", why)
 	}
-	if got := walk("ping"); !strings.Contains(got, `"state":"healthy"`) || !strings.Contains(got, `"event":"evt_`) {
+	if got := walk("ping"); !strings.Contains(got, `"state":"healthy"`) ||
+		!strings.Contains(got, `"event":"evt_`) {
 		t.Errorf("ping:\n%s", got)
 	}
 	if first, again := walk("rotate"), walk("rotate"); first != again ||

@@ -21,7 +21,8 @@ func TestApplyShowsWhatReceiversVerifyWith(t *testing.T) {
 	for _, when := range []string{"when it changes something", "when there is nothing to change"} {
 		out, err := run(t, "apply", file, "--data", dir)
 		if err != nil || !strings.Contains(
-			out, "key       of endpoint e, public; its receiver verifies v1a signatures with it: "+public+"\n",
+			out, "key       of endpoint e, public; its receiver verifies v1a signatures with it: "+
+				public+"\n",
 		) || strings.Contains(out, private) {
 			t.Errorf("%s: %v\n%s", when, err, out)
 		}

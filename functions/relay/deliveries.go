@@ -210,7 +210,8 @@ func printEvent(out io.Writer, record relay.EventRecord, deliveries []relay.Deli
 	}
 	if len(record.Endpoints)+len(deliveries) == 0 {
 		_, _ = printLine(
-			out, "  no subscription matched it; after you add one, run: relay replay --event %s", record.ID,
+			out, "  no subscription matched it; after you add one, run: relay replay --event %s",
+			record.ID,
 		)
 	}
 }

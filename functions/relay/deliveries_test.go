@@ -77,7 +77,8 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 		return says("target  delivered", "deliveries", "--event", event)
 	})
 	if !says(
-		"2 deliveries to target sent to the queue again", "replay", "target", "--yes", "--rate", "1000",
+		"2 deliveries to target sent to the queue again", "replay", "target", "--yes", "--rate",
+		"1000",
 	) {
 		t.Error("all replayed")
 	}

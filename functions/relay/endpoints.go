@@ -118,7 +118,10 @@ type enableEndpointCommand struct {
 func (c *enableEndpointCommand) Run(ctx context.Context, out io.Writer) error {
 	return c.operate(ctx, c.Name, out, func(t *target) (*gate.Change, error) {
 		return operate.EnableEndpoint(ctx, t.ledger, c.Name)
-	}, fmt.Sprintf("enabled; to send its dead deliveries again, run: relay replay %s --reason %s", c.Name, relay.EndpointGone))
+	}, fmt.Sprintf(
+		"enabled; to send its dead deliveries again, run: relay replay %s --reason %s", c.Name,
+		relay.EndpointGone,
+	))
 }
 
 type disableEndpointCommand struct {

@@ -130,7 +130,9 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 			len(next.Sources),
 		)
 		return applyTo(
-			ctx, h.catalog, next, applyOptions{keep: catalog.DefaultKeep, yes: true}, func(string, ...any) {},
+			ctx, h.catalog, next, applyOptions{
+				keep: catalog.DefaultKeep, yes: true,
+			}, func(string, ...any) {},
 		)
 	case c.Config != "":
 		next, err := config.ReadLocal(c.Config, os.LookupEnv)
@@ -140,7 +142,9 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 		if err := checkNotEmpty(c.Config, next); err != nil {
 			return err
 		}
-		return applyTo(ctx, h.catalog, next, applyOptions{keep: catalog.DefaultKeep, yes: true}, out.printf)
+		return applyTo(
+			ctx, h.catalog, next, applyOptions{keep: catalog.DefaultKeep, yes: true}, out.printf,
+		)
 	}
 	return nil
 }

@@ -99,7 +99,9 @@ func (c *replayCommand) route(ctx context.Context, t *target, out io.Writer) err
 	case len(endpoints) == 0:
 		_, err = printLine(out, "nobody has subscribed to %s since it was routed", c.Event)
 	default:
-		_, err = printLine(out, "%s was sent to the queue for %s", c.Event, strings.Join(endpoints, ", "))
+		_, err = printLine(
+			out, "%s was sent to the queue for %s", c.Event, strings.Join(endpoints, ", "),
+		)
 	}
 	return err
 }

@@ -36,7 +36,9 @@ func TestApplyTouchesOnlyWhatFilesManage(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	editTarget(t, dir, "", catalog.EndpointResource(catalog.Endpoint{
-		Name: "apis", URL: "https://api.example.com", Secrets: []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+		Name: "apis", URL: "https://api.example.com", Secrets: []string{
+			"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		},
 	}))
 	out, err := apply(files)
 	if !errors.Is(err, ErrNotRemoved) || !strings.Contains(out, "- endpoint other") ||

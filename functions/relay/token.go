@@ -86,7 +86,9 @@ func (c *createTokenCommand) Run(ctx context.Context, out io.Writer) (err error)
 	if c.JSON {
 		return writeDocument(out, documentOfToken(made, text))
 	}
-	_, err = printLine(out, "token     %s, made now and shown this once: %s", describeToken(made), text)
+	_, err = printLine(
+		out, "token     %s, made now and shown this once: %s", describeToken(made), text,
+	)
 	return err
 }
 
@@ -114,7 +116,9 @@ func (f tokenFlags) check(ctx context.Context, t *target) error {
 		return nil
 	}
 	if !catalog.IsTenant(f.Tenant) {
-		return fmt.Errorf("--tenant %.70q: is no tenant's id; it is %s", f.Tenant, catalog.TenantForm)
+		return fmt.Errorf(
+			"--tenant %.70q: is no tenant's id; it is %s", f.Tenant, catalog.TenantForm,
+		)
 	}
 	_, err := access.NewTenants(t.catalogDocuments, time.Now).Tenant(ctx, f.Tenant)
 	if errors.Is(err, catalog.ErrNotFound) {
@@ -209,7 +213,9 @@ func (c *revokeTokenCommand) Run(ctx context.Context, out io.Writer) (err error)
 	tokens := t.tokens()
 	token, err := tokens.Token(ctx, c.Tenant, c.ID)
 	if errors.Is(err, catalog.ErrNotFound) {
-		return fmt.Errorf("%w (relay token list shows the tokens; for those of a tenant, add --tenant)", err)
+		return fmt.Errorf(
+			"%w (relay token list shows the tokens; for those of a tenant, add --tenant)", err,
+		)
 	}
 	if err != nil {
 		return err

@@ -52,12 +52,14 @@ func TestTokens(t *testing.T) {
 	}
 	list := must("list")
 	if !strings.Contains(list, "ci, role operate, valid until") || strings.Contains(list, "rly_") ||
-		!strings.HasSuffix(list, "2 tokens\n") || !strings.Contains(list, "last used in the hour of") {
+		!strings.HasSuffix(list, "2 tokens\n") ||
+		!strings.Contains(list, "last used in the hour of") {
 		t.Errorf("list:\n%s", list)
 	}
 	must("revoke", made.ID)
 	var left tokenDocument
-	if err := json.Unmarshal([]byte(must("list", "--json")), &left); err != nil || left.Name != "ci" {
+	if err := json.Unmarshal([]byte(must("list", "--json")), &left); err != nil ||
+		left.Name != "ci" {
 		t.Errorf("list --json: %+v, %v", left, err)
 	}
 	var gone tokenDocument

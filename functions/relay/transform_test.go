@@ -62,7 +62,8 @@ subscriptions:
 	}
 	eventually(t, "the hostile one is dead", func() bool {
 		out, err := command(
-			t.Context(), "deliveries", "--endpoint", "hostile", "--reason", "transform", "--data", dir,
+			t.Context(), "deliveries", "--endpoint", "hostile", "--reason", "transform", "--data",
+			dir,
 		).CombinedOutput()
 		return err == nil && strings.Contains(string(out), "3 dead at hostile") &&
 			strings.Contains(string(out), "the jq program takes more than")

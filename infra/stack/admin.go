@@ -84,7 +84,8 @@ func (r *relay) adminGrants() []grant {
 		},
 		{
 			actions: []string{
-				"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
+				"dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
+				"dynamodb:PutItem", "dynamodb:Query",
 			},
 			resources: []*string{r.ledger.TableArn()},
 		},

@@ -13,8 +13,8 @@ const bodiesOutliveDays = 16 + deadLetterDays + 1
 
 // addBodies makes the bucket for bodies that are too large for a message, and for the bodies of
 // events that are recorded together. The bucket is not versioned. An object's key contains the hash
-// of its content or is random, so nothing is ever overwritten. And
-// an old version would be kept for longer than the promised retention.
+// of its content or is random, so nothing is ever overwritten. And an old version would be kept for
+// longer than the promised retention.
 func (r *relay) addBodies() {
 	r.bodies = awss3.NewBucket(r.stack, new("Bodies"), &awss3.BucketProps{
 		BlockPublicAccess: awss3.BlockPublicAccess_BLOCK_ALL(),

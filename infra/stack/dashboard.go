@@ -143,11 +143,12 @@ func (r *relay) webhookGraphs() []graph {
 				expression("at most",
 					"RUNNING_SUM(FILL(accepted,0)+FILL(uncertain,0)-FILL(routed,0)-FILL(unrouted,0)-FILL(duplicate,0)-FILL(unreadable,0))"),
 			}},
-		{title: "Deliveries that a sweep could not account for: always zero", statistic: "Sum", lines: []line{
-			r.own(
-				"unaccounted", metric.Unaccounted,
-			), r.own("events looked at", metric.SweptEvents).with("yAxis", "right"),
-		}, minutes: 60},
+		{title: "Deliveries that a sweep could not account for: always zero", statistic: "Sum",
+			lines: []line{
+				r.own(
+					"unaccounted", metric.Unaccounted,
+				), r.own("events looked at", metric.SweptEvents).with("yAxis", "right"),
+			}, minutes: 60},
 		{title: "Late or missing deliveries that the sweep found, and those it sent again",
 			statistic: "Sum", lines: []line{
 				r.own("found", metric.LateOrMissing), r.own("sent again", metric.PutBack),

@@ -101,8 +101,12 @@ func TestEnvironmentNamesTheRightResources(t *testing.T) {
 func TestFunctions(t *testing.T) {
 	t.Parallel()
 	tmpl := defaults(t)
-	timeouts := map[string]int{"Receive": 10, "Fanout": 30, "Deliver": 60, "Sweep": 900, "Admin": 29}
-	memory := map[string]int{"Receive": 256, "Fanout": 256, "Deliver": 512, "Sweep": 1769, "Admin": 512}
+	timeouts := map[string]int{
+		"Receive": 10, "Fanout": 30, "Deliver": 60, "Sweep": 900, "Admin": 29,
+	}
+	memory := map[string]int{
+		"Receive": 256, "Fanout": 256, "Deliver": 512, "Sweep": 1769, "Admin": 512,
+	}
 	tmpl.each(t, "AWS::Lambda::Function", func(t *testing.T, id string, r resource) {
 		if r.get("Runtime") != "provided.al2023" || r.get("Architectures", 0) != "arm64" ||
 			r.get("Handler") != "bootstrap" {

@@ -216,7 +216,8 @@ func (r *relay) sweepGrants() []grant {
 		// sweep writes only deliveries that are due now, and its own progress.
 		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"},
 			resources: []*string{r.ledger.TableArn()}},
-		// When sweep puts a delivery back, it extends the retention of its event, and reads its body.
+		// When sweep puts a delivery back, it extends the retention of its event, and reads its
+		// body.
 		r.count("evt_*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{

@@ -29,8 +29,8 @@ func (r *relay) addAPI() {
 	})
 }
 
-// addIngress opens ingressPaths to the public. Requests of every method go to receive, which answers
-// 405 where a method is not allowed. For any other path, API Gateway answers 404 itself.
+// addIngress opens ingressPaths to the public. Requests of every method go to receive, which
+// answers 405 where a method is not allowed. For any other path, API Gateway answers 404 itself.
 func (r *relay) addIngress() {
 	receive := awsapigatewayv2integrations.NewHttpLambdaIntegration(new("Receive"), r.receive, nil)
 	var routes []awsapigatewayv2.HttpRoute

@@ -316,13 +316,20 @@ func (p Props) check() error {
 		}
 	}
 	if (p.DomainName == "") != (p.CertificateARN == "") {
-		refuse("domainName is %q and certificateArn is %q; set both or neither", p.DomainName, p.CertificateARN)
+		refuse(
+			"domainName is %q and certificateArn is %q; set both or neither", p.DomainName,
+			p.CertificateARN,
+		)
 	}
 	if p.DisableDefaultEndpoint && p.DomainName == "" {
-		refuse("disableDefaultEndpoint is set without domainName, so partners could not reach the relay; set domainName")
+		refuse(
+			"disableDefaultEndpoint is set without domainName, so partners could not reach the relay; set domainName",
+		)
 	}
 	if len(p.SecretsManagerKeys) > 0 && len(p.Secrets) == 0 {
-		refuse("secretsManagerKeys is set without secrets, so there is nothing to decrypt; set secrets")
+		refuse(
+			"secretsManagerKeys is set without secrets, so there is nothing to decrypt; set secrets",
+		)
 	}
 	if p.TruststoreURI != "" && !p.DisableDefaultEndpoint {
 		refuse(
@@ -417,7 +424,9 @@ const mostEgressPorts = 50
 
 func (p Props) checkPorts(refuse func(format string, args ...any)) {
 	if len(p.EgressPorts) > mostEgressPorts {
-		refuse("egressPorts has %d ports; at most %d are allowed", len(p.EgressPorts), mostEgressPorts)
+		refuse(
+			"egressPorts has %d ports; at most %d are allowed", len(p.EgressPorts), mostEgressPorts,
+		)
 	}
 	seen := map[uint16]bool{80: true, 443: true}
 	for _, port := range p.EgressPorts {

@@ -161,7 +161,9 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 			stack.Props{DomainName: "a.example", CertificateARN: topic}, []string{"certificateArn"},
 		},
 		"truststore without a domain": {
-			stack.Props{TruststoreURI: "s3://trust/ca.pem"}, []string{"without a client certificate"},
+			stack.Props{TruststoreURI: "s3://trust/ca.pem"}, []string{
+				"without a client certificate",
+			},
 		},
 		"a way in beside the truststore": {
 			stack.Props{
@@ -215,7 +217,9 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 			stack.Props{EgressPorts: []uint16{443}}, []string{"443 is always open"},
 		},
 		"ports, too many": {
-			stack.Props{EgressPorts: make([]uint16, 51)}, []string{"egressPorts has 51 ports; at most 50"},
+			stack.Props{EgressPorts: make([]uint16, 51)}, []string{
+				"egressPorts has 51 ports; at most 50",
+			},
 		},
 		"stage too long for names": {
 			stack.Props{Stage: "a-stage-of-21-letters"}, []string{"stage"},
@@ -251,7 +255,9 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 			stack.Props{Tags: map[string]string{"team": "a", "Team": "b"}}, []string{"twice"},
 		},
 		"tags, too many for subnets": {
-			stack.Props{FixedEgress: true, Tags: manyTags(46)}, []string{"tags has 46 tags; at most 45"},
+			stack.Props{FixedEgress: true, Tags: manyTags(46)}, []string{
+				"tags has 46 tags; at most 45",
+			},
 		},
 		"tag of ours": {
 			stack.Props{Tags: map[string]string{"stage": "x"}}, []string{"stage is reserved"},
@@ -292,7 +298,8 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		},
 		"functions that were not built": {stack.Props{FunctionsDir: t.TempDir()}, []string{
 			"receive/bootstrap is missing", "fanout/bootstrap is missing",
-			"deliver/bootstrap is missing", "deliver/jq is missing", "sweep/bootstrap is missing", "make"}},
+			"deliver/bootstrap is missing", "deliver/jq is missing", "sweep/bootstrap is missing",
+			"make"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -24,9 +24,10 @@ func TestTokensAreMadeListedAndRevoked(t *testing.T) {
 	r := newRig(t)
 	boss := r.token(access.Admin, "")
 	var made admin.MadeToken
-	r.send(request{method: "POST", path: "/v1/tokens?tenant=acme", token: boss, body: map[string]string{
-		"name": "ci", "role": "admin", "expires": "90d",
-	}}).wants(200, &made)
+	r.send(request{method: "POST", path: "/v1/tokens?tenant=acme", token: boss,
+		body: map[string]string{
+			"name": "ci", "role": "admin", "expires": "90d",
+		}}).wants(200, &made)
 	if want := r.clock.now().Add(90 * 24 * time.Hour).Truncate(time.Second); made.ExpiresAt == nil ||
 		!made.ExpiresAt.Equal(want) || made.Tenant != "acme" || made.Role != "admin" {
 		t.Errorf("made: %+v", made)
@@ -67,10 +68,14 @@ func TestTokensAreMadeListedAndRevoked(t *testing.T) {
 			t.Errorf("tokens: %s, want %s", got, want)
 		}
 	}
-	r.send(request{method: "DELETE", path: "/v1/tokens/" + made.ID, token: boss}).problem(404, "not-found")
+	r.send(request{
+		method: "DELETE", path: "/v1/tokens/" + made.ID, token: boss,
+	}).problem(404, "not-found")
 	r.send(request{method: "DELETE", path: "/v1/tokens/" + made.ID + "?tenant=acme", token: boss}).
 		wants(204, nil)
-	r.send(request{method: "GET", path: "/v1/tokens", token: made.Text}).problem(401, "unauthorized")
+	r.send(request{
+		method: "GET", path: "/v1/tokens", token: made.Text,
+	}).problem(401, "unauthorized")
 	r.send(request{method: "DELETE", path: "/v1/tokens/" + made.ID + "?tenant=acme", token: boss}).
 		problem(404, "not-found")
 }
@@ -81,9 +86,10 @@ func TestTheAuditLogShowsWhoChangedWhat(t *testing.T) {
 	boss := r.token(access.Admin, "")
 	var made admin.MadeToken
 	for _, name := range []string{"a", "b", "c"} {
-		r.send(request{method: "POST", path: "/v1/tokens?tenant=acme", token: boss, body: map[string]string{
-			"name": name, "role": "admin",
-		}}).wants(200, &made)
+		r.send(request{method: "POST", path: "/v1/tokens?tenant=acme", token: boss,
+			body: map[string]string{
+				"name": name, "role": "admin",
+			}}).wants(200, &made)
 	}
 	r.send(request{method: "DELETE", path: "/v1/tokens/" + made.ID + "?tenant=acme", token: boss}).
 		wants(204, nil)
@@ -220,11 +226,15 @@ func TestTenants(t *testing.T) {
 		r.send(put.with(ifMatch(tag))).problem(422, "invalid")
 	}
 	r.send(put.with(map[string]string{"If-None-Match": `"1"`})).problem(422, "invalid")
-	r.send(put.with(map[string]string{"If-None-Match": "*", "If-Match": tag})).problem(422, "invalid")
+	r.send(put.with(map[string]string{
+		"If-None-Match": "*", "If-Match": tag,
+	})).problem(422, "invalid")
 	tag = r.send(put.with(ifMatch(tag))).wants(200, nil).header.Get("etag")
 	r.send(put.with(ifMatch(`"1"`))).problem(412, "precondition-failed")
 	var got admin.TenantView
-	if now := r.send(request{method: "GET", path: put.path, token: boss}).wants(200, &got).header.Get(
+	if now := r.send(request{
+		method: "GET", path: put.path, token: boss,
+	}).wants(200, &got).header.Get(
 		"etag",
 	); now != tag || got != made {
 		t.Errorf("%+v, %s", got, now)
@@ -242,7 +252,9 @@ func TestTenants(t *testing.T) {
 			Items []admin.TenantView
 			Next  string
 		}
-		r.send(request{method: "GET", path: "/v1/tenants?limit=2" + next, token: boss}).wants(200, &list)
+		r.send(request{
+			method: "GET", path: "/v1/tenants?limit=2" + next, token: boss,
+		}).wants(200, &list)
 		for _, tenant := range list.Items {
 			ids = append(ids, tenant.ID)
 		}
@@ -334,7 +346,9 @@ func TestPositionsInAList(t *testing.T) {
 	}
 	r.send(request{method: "GET", path: path + strings.Repeat("x", 2001), token: boss}).
 		problem(422, "invalid")
-	r.send(request{method: "GET", path: "/v1/tenants?limit=2&next=" + good, token: boss}).wants(200, nil)
+	r.send(request{
+		method: "GET", path: "/v1/tenants?limit=2&next=" + good, token: boss,
+	}).wants(200, nil)
 	r.clock.add(24 * time.Hour)
 	r.send(request{method: "GET", path: path + good, token: boss}).problem(422, "invalid-cursor")
 }

@@ -74,7 +74,8 @@ type server struct {
 // New returns the handler of /v1. It calls nothing yet. Error: a port is missing.
 func New(c Config) (http.Handler, error) {
 	if c.Catalogs == nil || c.CatalogDocuments == nil || c.LedgerDocuments == nil ||
-		c.States == nil || c.Events == nil || c.Bodies == nil || c.Notifier == nil || c.Pinger.Events == nil || c.Pinger.Delivery == nil {
+		c.States == nil || c.Events == nil || c.Bodies == nil || c.Notifier == nil ||
+		c.Pinger.Events == nil || c.Pinger.Delivery == nil {
 		return nil, errors.New("admin: a port is missing")
 	}
 	if c.Now == nil {
@@ -89,7 +90,7 @@ func New(c Config) (http.Handler, error) {
 		tenants: access.NewTenants(c.CatalogDocuments, c.Now),
 		audit:   access.NewAudit(c.LedgerDocuments, c.Now),
 		sealer:  access.NewSealer(c.CatalogDocuments),
-		rows:    Routes, mux: http.NewServeMux(), groups: map[string]*lazyGroup{},
+		rows:    c.routes(), mux: http.NewServeMux(), groups: map[string]*lazyGroup{},
 	}
 	s.answers = access.NewIdempotency(c.LedgerDocuments, s.sealer, c.Now)
 	for _, r := range s.rows {

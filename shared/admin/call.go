@@ -87,7 +87,9 @@ func problemOf(err error) *Problem {
 		p = unavailable.problem("The answer took too long. Send the request again later.").
 			with("retry-after", retryAfterSeconds)
 	default:
-		p = internal.problem("Send the request again later. The log has more under the request id.").
+		p = internal.problem(
+			"Send the request again later. The log has more under the request id.",
+		).
 			with("retry-after", retryAfterSeconds)
 	}
 	p.cause = err

@@ -163,7 +163,9 @@ func (r *rig) check(q request, a answer, audited int) {
 	op, route, ok := s.find(q.method, q.path)
 	if !ok {
 		if a.status < 400 {
-			r.t.Errorf("%s %s: status %d, and the document does not have it", q.method, q.path, a.status)
+			r.t.Errorf(
+				"%s %s: status %d, and the document does not have it", q.method, q.path, a.status,
+			)
 		}
 		return
 	}
@@ -178,7 +180,9 @@ func (r *rig) check(q request, a answer, audited int) {
 	kind := strings.Split(a.header.Get("content-type"), ";")[0]
 	media, ok := described.Content[kind]
 	if !ok && len(a.body) > 0 {
-		r.t.Errorf("%s %s: status %d: the document does not have %s", q.method, q.path, a.status, kind)
+		r.t.Errorf(
+			"%s %s: status %d: the document does not have %s", q.method, q.path, a.status, kind,
+		)
 	}
 	for name := range a.header {
 		s.see("%s %d header %s", route.ID, a.status, strings.ToLower(name))
@@ -223,9 +227,18 @@ func (s *spec) seeParameters(route admin.Route, op *operation, q request) {
 
 // elsewhere are what no test can see at every route, and why.
 var elsewhere = []struct{ form, why string }{
-	{` (query tenant|header idempotency-key)$`, "the same code reads it for all routes; TestOtherTenantsAreNotFound, TestARepeatedRequestIsRunOnce"},
-	{`\.list 200 \.items\[\]\.(retiring|spec\.(secrets|headers|auth|settings|tls\.key))`, "a list opens no secrets"},
-	{`\.auth\.hmac\.timestamp_json$`, "an endpoint cannot sign a time of the body; the type is shared with sources"},
+	{
+		` (query tenant|header idempotency-key)$`,
+		"the same code reads it for all routes; TestOtherTenantsAreNotFound, TestARepeatedRequestIsRunOnce",
+	},
+	{
+		`\.list 200 \.items\[\]\.(retiring|spec\.(secrets|headers|auth|settings|tls\.key))`,
+		"a list opens no secrets",
+	},
+	{
+		`\.auth\.hmac\.timestamp_json$`,
+		"an endpoint cannot sign a time of the body; the type is shared with sources",
+	},
 }
 
 func isElsewhere(what string) bool {

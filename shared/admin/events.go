@@ -118,7 +118,9 @@ func registerEvents(r *registrar) {
 	})
 	handle(r, "events.lookup", func(ctx context.Context, in *lookupInput) (*storyAnswer, error) {
 		tenant := callOf(ctx).tenant
-		out, err := r.story(ctx, relay.EventID(tenant, catalog.Qualify(tenant, in.Source), in.Delivery))
+		out, err := r.story(
+			ctx, relay.EventID(tenant, catalog.Qualify(tenant, in.Source), in.Delivery),
+		)
 		if tenant != "" && errors.Is(err, catalog.ErrNotFound) { // of a source of the operator's
 			out, err = r.story(ctx, relay.EventID(tenant, in.Source, in.Delivery))
 		}
@@ -129,7 +131,9 @@ func registerEvents(r *registrar) {
 		op.Responses = map[string]*huma.Response{"200": {
 			Description: "The body, as it came",
 			Content: map[string]*huma.MediaType{
-				"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}},
+				"application/octet-stream": {
+					Schema: &huma.Schema{Type: "string", Format: "binary"},
+				},
 			},
 		}}
 	})
@@ -210,11 +214,9 @@ func (s *server) eventBody(ctx context.Context, in *idInput) (*bodyAnswer, error
 	if err != nil {
 		return nil, err
 	}
-	body := e.Body
-	if e.BodyRef != nil {
-		if body, err = s.Bodies.Get(ctx, e.BodyRef.Key); err != nil {
-			return nil, orError(err, catalog.ErrNotFound, gone.problem("The body is no longer kept."))
-		}
+	body, err := e.Content(ctx, s.Bodies)
+	if err != nil {
+		return nil, orError(err, catalog.ErrNotFound, gone.problem("The body is no longer kept."))
 	}
 	return &bodyAnswer{
 		ContentType: "application/octet-stream",

@@ -30,8 +30,9 @@ func (r *rig) story() string {
 		r.t.Fatal("it is there")
 	}
 	attempt := relay.Attempt{
-		Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.FailedAnswer, StatusCode: 500,
-		Response: []byte("oops\xff"),
+		Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.FailedAnswer,
+		StatusCode: 500,
+		Response:   []byte("oops\xff"),
 	}
 	broken := relay.Attempt{Number: 2, At: at, Outcome: relay.TimedOut, Error: "no answer in 15s"}
 	for _, d := range []relay.Delivery{
@@ -39,11 +40,15 @@ func (r *rig) story() string {
 			Endpoint: "acme/shop", Status: relay.Dead, Reason: relay.Exhausted, Attempts: 2,
 			History: []relay.Attempt{attempt, broken},
 		},
-		{Endpoint: "acme/late", Status: relay.Waiting, Held: true, NextAt: at.Add(2 * time.Hour), Attempts: 1},
+		{
+			Endpoint: "acme/late", Status: relay.Waiting, Held: true, NextAt: at.Add(2 * time.Hour),
+			Attempts: 1,
+		},
 		{Endpoint: "acme/done", Status: relay.Delivered, Attempts: 1},
 		{Endpoint: "audit", Status: relay.Delivered, Attempts: 1},
 	} {
-		d.EventID, d.Source, d.Type, d.ReceivedAt, d.UpdatedAt = id, "acme/app", "invoice.paid", at, at
+		d.EventID, d.Source, d.Type, d.ReceivedAt, d.UpdatedAt = id, "acme/app", "invoice.paid", at,
+			at
 		d.ExpiresAt = at.Add(24 * time.Hour).Truncate(time.Second)
 		must(r.t, r.ledger.SaveDelivery(r.t.Context(), d, 0))
 	}
@@ -54,7 +59,10 @@ func TestTheStoryOfAnEvent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	boss, id := r.token(access.Admin, "acme"), r.story()
-	r.put("/v1/sources/app", boss, map[string]any{"provider": "github", "secrets": []string{"hush-hush"}})
+	r.put(
+		"/v1/sources/app", boss,
+		map[string]any{"provider": "github", "secrets": []string{"hush-hush"}},
+	)
 	r.put("/v1/endpoints/shop", boss, map[string]any{"url": "https://shop.example.com"})
 	r.put("/v1/subscriptions/all", boss, map[string]any{"source": "app", "endpoint": "shop"})
 	r.put("/v1/subscriptions/small", boss, map[string]any{
@@ -84,16 +92,24 @@ func TestTheStoryOfAnEvent(t *testing.T) {
 	if found.ID != id {
 		t.Errorf("found %s, want %s", found.ID, id)
 	}
-	r.send(request{method: "GET", path: lookup + "delivery-2", token: reader}).problem(404, "not-found")
-	r.send(request{method: "GET", path: "/v1/events/lookup?source=app", token: reader}).problem(422, "invalid")
-	a := r.send(request{method: "GET", path: "/v1/events/" + id + "/body", token: reader}).wants(200, nil)
+	r.send(request{
+		method: "GET", path: lookup + "delivery-2", token: reader,
+	}).problem(404, "not-found")
+	r.send(request{
+		method: "GET", path: "/v1/events/lookup?source=app", token: reader,
+	}).problem(422, "invalid")
+	a := r.send(request{
+		method: "GET", path: "/v1/events/" + id + "/body", token: reader,
+	}).wants(200, nil)
 	if string(a.body) != `{"n": 12345678901234567890}` ||
 		!strings.HasPrefix(a.header.Get("content-disposition"), "attachment") {
 		t.Errorf("body: %q %v", a.body, a.header)
 	}
 	for _, endpoint := range []string{"shop", "late", "done"} {
 		var d admin.DeliveryView
-		r.send(request{method: "GET", path: "/v1/deliveries/" + id + "/" + endpoint, token: reader}).
+		r.send(request{
+			method: "GET", path: "/v1/deliveries/" + id + "/" + endpoint, token: reader,
+		}).
 			wants(200, &d)
 		if d.Endpoint != endpoint || d.Event != id {
 			t.Errorf("%+v", d)
@@ -103,13 +119,16 @@ func TestTheStoryOfAnEvent(t *testing.T) {
 	r.send(request{method: "GET", path: "/v1/deliveries/" + id + "/audit", token: reader}).
 		problem(404, "not-found")
 	for _, path := range []string{
-		"/v1/events/" + id, "/v1/events/" + id + "/body", "/v1/deliveries/" + id + "/shop", lookup + "delivery-1",
+		"/v1/events/" + id, "/v1/events/" + id + "/body", "/v1/deliveries/" + id + "/shop",
+		lookup + "delivery-1",
 	} {
 		r.send(request{method: "GET", path: path, token: r.token(access.Admin, "other")}).
 			problem(404, "not-found")
 	}
 	var all admin.EventStory
-	r.send(request{method: "GET", path: "/v1/events/" + id, token: r.token(access.Read, "")}).wants(200, &all)
+	r.send(request{
+		method: "GET", path: "/v1/events/" + id, token: r.token(access.Read, ""),
+	}).wants(200, &all)
 	if len(all.Deliveries) != 4 {
 		t.Errorf("the operator sees %d deliveries", len(all.Deliveries))
 	}
@@ -132,12 +151,18 @@ func TestALargeBody(t *testing.T) {
 	}
 	must(t, r.config.Bodies.Put(t.Context(), "evt_large", []byte("large")))
 	token := r.token(access.Read, "")
-	a := r.send(request{method: "GET", path: "/v1/events/evt_large/body", token: token}).wants(200, nil)
+	a := r.send(request{
+		method: "GET", path: "/v1/events/evt_large/body", token: token,
+	}).wants(200, nil)
 	if string(a.body) != "large" {
 		t.Errorf("%q", a.body)
 	}
-	r.send(request{method: "GET", path: "/v1/events/evt_gone/body", token: token}).problem(410, "gone")
-	r.send(request{method: "GET", path: "/v1/events/evt_none/body", token: token}).problem(404, "not-found")
+	r.send(request{
+		method: "GET", path: "/v1/events/evt_gone/body", token: token,
+	}).problem(410, "gone")
+	r.send(request{
+		method: "GET", path: "/v1/events/evt_none/body", token: token,
+	}).problem(404, "not-found")
 	var story admin.EventStory
 	r.send(request{method: "GET", path: "/v1/events/evt_large", token: token}).wants(200, &story)
 	if story.BodyBytes != 5 || len(story.Endpoints) != 0 {

@@ -84,7 +84,8 @@ func (r *rig) record(tenant, id string) {
 			ID: id, Source: source, Type: "invoice.paid", Trust: "verified", ReceivedAt: at,
 			Header: relay.Header{"content-type": "application/json"}, Body: []byte(`{"n": 1}`),
 		},
-		MessageID: id, Endpoints: []string{endpoint}, RoutedAt: at, ExpiresAt: at.Add(24 * time.Hour),
+		MessageID: id, Endpoints: []string{endpoint}, RoutedAt: at,
+		ExpiresAt: at.Add(24 * time.Hour),
 	})
 	must(r.t, err)
 	if existing != nil {
@@ -118,7 +119,9 @@ func TestJobs_PlanRunAndWatch(t *testing.T) {
 	read, run := r.token(access.Read, ""), r.token(access.Operate, "")
 	var planned admin.JobPlan
 	var started, done admin.Job
-	r.send(request{method: "POST", path: "/v1/jobs", token: run, body: allFilters}).wants(200, &planned)
+	r.send(request{
+		method: "POST", path: "/v1/jobs", token: run, body: allFilters,
+	}).wants(200, &planned)
 	if planned.State != "planned" || planned.Matches != 1 || planned.By != "operate of " ||
 		planned.CostUSD <= 0 || planned.Seconds != 0.01 || len(planned.Sample) != 1 ||
 		planned.Sample[0].Event != "evt_1" || planned.Sample[0].Endpoint != "shop" {
@@ -130,7 +133,9 @@ func TestJobs_PlanRunAndWatch(t *testing.T) {
 	path := "/v1/jobs/" + planned.ID
 	key := map[string]string{"Idempotency-Key": "once"}
 	for range 2 { // the answer is lost, and the request is sent again
-		r.send(request{method: "POST", path: path + "/run", token: run, header: key}).wants(200, &started)
+		r.send(request{
+			method: "POST", path: path + "/run", token: run, header: key,
+		}).wants(200, &started)
 	}
 	if started.State != "running" || len(r.started) != 1 {
 		t.Errorf("%+v, started %v", started, r.started)
@@ -140,8 +145,12 @@ func TestJobs_PlanRunAndWatch(t *testing.T) {
 	if done.State != "done" || done.Done != 1 || len(r.retry.List()) != 1 {
 		t.Errorf("%+v", done)
 	}
-	r.send(request{method: "POST", path: path + "/run", token: run}).problem(409, "not-possible-now")
-	r.send(request{method: "POST", path: path + "/cancel", token: run}).problem(409, "not-possible-now")
+	r.send(request{method: "POST", path: path + "/run", token: run}).problem(
+		409, "not-possible-now",
+	)
+	r.send(request{method: "POST", path: path + "/cancel", token: run}).problem(
+		409, "not-possible-now",
+	)
 }
 
 // A job whose queue is down says so, and goes on. Its answers have all that they had before.
@@ -240,7 +249,9 @@ func TestJobs_BelongToATenant(t *testing.T) {
 	var operators, acmes admin.Job
 	operator, acme := r.token(access.Operate, ""), r.token(access.Operate, "acme")
 	plan := `{"kind": "redrive", "filter": {"sources": ["app"]}}`
-	r.send(request{method: "POST", path: "/v1/jobs", token: operator, body: plan}).wants(200, &operators)
+	r.send(request{
+		method: "POST", path: "/v1/jobs", token: operator, body: plan,
+	}).wants(200, &operators)
 	r.send(request{method: "POST", path: "/v1/jobs", token: acme, body: plan}).wants(200, &acmes)
 	if operators.Matches != 1 || operators.Sample[0].Event != "evt_1" || acmes.Matches != 1 ||
 		acmes.Sample[0].Event != "evt_2" || acmes.Sample[0].Source != "app" {
@@ -256,7 +267,8 @@ func TestJobs_BelongToATenant(t *testing.T) {
 		}).problem(404, "not-found")
 		if method == "GET" && path == "" {
 			r.send(request{
-				method: method, path: "/v1/jobs/" + acmes.ID + path + "?tenant=acme", token: operator,
+				method: method, path: "/v1/jobs/" + acmes.ID + path + "?tenant=acme",
+				token: operator,
 			}).wants(200, nil)
 		}
 	}

@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// DefaultLimit and MaxLimit are how many items a list has, without and with limit.
+	// DefaultLimit is how many items a list has if the request sets no limit.
 	DefaultLimit = 50
-	MaxLimit     = 250
+	// MaxLimit is the largest limit of a request.
+	MaxLimit = 250
 	// cursorTTL is how long a position in a list is valid.
 	cursorTTL = 24 * time.Hour
 )
@@ -84,7 +85,9 @@ func (c *call) filterHash(filter any) ([]byte, error) {
 
 // seal returns the next of an answer. position is where the list goes on; "": this is the end.
 // filter are the list's parameters without Paging.
-func (s *server) seal(ctx context.Context, position string, filter any) (string, error) {
+func (s *server) seal(
+	ctx context.Context, position string, filter any, //nolint:unparam // lists with filters pass them
+) (string, error) {
 	if position == "" {
 		return "", nil
 	}
@@ -103,7 +106,9 @@ func (s *server) seal(ctx context.Context, position string, filter any) (string,
 }
 
 // position returns where a list goes on. "": its begin.
-func (s *server) position(ctx context.Context, next string, filter any) (string, error) {
+func (s *server) position( //nolint:unparam // lists with filters pass them
+	ctx context.Context, next string, filter any,
+) (string, error) {
 	if next == "" {
 		return "", nil
 	}

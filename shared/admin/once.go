@@ -36,7 +36,9 @@ func (s *server) once(
 	w http.ResponseWriter, r *http.Request, c *call, key string, body []byte, next http.Handler,
 ) error {
 	if len(key) > maxIdempotencyKey {
-		return at("/header/Idempotency-Key", "has %d bytes, at most %d", len(key), maxIdempotencyKey)
+		return at(
+			"/header/Idempotency-Key", "has %d bytes, at most %d", len(key), maxIdempotencyKey,
+		)
 	}
 	request := access.Request{
 		Tenant: c.tenant, Sender: c.principal.secret, Key: key,

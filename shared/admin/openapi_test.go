@@ -50,7 +50,9 @@ func TestTheOpenAPIDocumentIsServed(t *testing.T) {
 	r := newRig(t)
 	plain := r.send(request{method: "GET", path: "/v1/openapi.json"}).wants(200, nil)
 	packed := r.send(request{
-		method: "GET", path: "/v1/openapi.json", header: map[string]string{"Accept-Encoding": "gzip"},
+		method: "GET", path: "/v1/openapi.json", header: map[string]string{
+			"Accept-Encoding": "gzip",
+		},
 	}).wants(200, nil)
 	z, err := gzip.NewReader(bytes.NewReader(packed.body))
 	must(t, err)

@@ -11,7 +11,7 @@ import (
 )
 
 // Problem is an answer that is an error: problem details of RFC 9457.
-type Problem struct {
+type Problem struct { //nolint:errname // the word of RFC 9457
 	Type      string       `json:"type" doc:"What is wrong, as a name that does not change" example:"urn:webhook-relay:problem:not-found"`
 	Title     string       `json:"title" doc:"What is wrong, for people"`
 	Status    int          `json:"status" doc:"The status of the answer"`
@@ -41,31 +41,77 @@ type kind struct {
 
 // The kinds of problems. Their names are part of the API: do not change them.
 var (
-	badRequest    = kind{"bad-request", http.StatusBadRequest, "The request cannot be read"}
-	unauthorized  = kind{"unauthorized", http.StatusUnauthorized, "No valid token"}
-	forbidden     = kind{"forbidden", http.StatusForbidden, "The token may not do this"}
-	notFound      = kind{"not-found", http.StatusNotFound, "There is no such thing"}
-	noMethod      = kind{"method-not-allowed", http.StatusMethodNotAllowed, "The path does not take this method"}
-	conflict      = kind{"conflict", http.StatusConflict, "Somebody else changed it at the same moment"}
-	inUse         = kind{"in-use", http.StatusConflict, "Something else needs it"}
-	managed       = kind{"managed-elsewhere", http.StatusConflict, "Something else manages it"}
-	stateConflict = kind{"not-possible-now", http.StatusConflict, "Not possible in its present state"}
-	gone          = kind{"gone", http.StatusGone, "It is no longer there"}
-	changed       = kind{"precondition-failed", http.StatusPreconditionFailed, "It has changed since you read it"}
-	tooLarge      = kind{"too-large", http.StatusRequestEntityTooLarge, "The body is too large"}
-	mediaType     = kind{"unsupported-media-type", http.StatusUnsupportedMediaType, "The body is of another media type"}
-	invalid       = kind{"invalid", http.StatusUnprocessableEntity, "The request is not valid"}
-	badCursor     = kind{"invalid-cursor", http.StatusUnprocessableEntity, "The position in the list is not valid"}
-	keyReused     = kind{"idempotency-key-reused", http.StatusUnprocessableEntity, "The idempotency key came with another request"}
-	keyRunning    = kind{"idempotency-key-running", http.StatusConflict, "The request is still running"}
-	keyLost       = kind{"idempotency-answer-not-kept", http.StatusConflict, "The request was answered before, and the answer is not kept"}
-	noCondition   = kind{"precondition-required", http.StatusPreconditionRequired, "If-Match or If-None-Match is missing"}
-	internal      = kind{"internal", http.StatusInternalServerError, "The relay failed"}
-	unavailable   = kind{"unavailable", http.StatusServiceUnavailable, "The relay cannot answer now"}
-	kinds         = []kind{
-		badRequest, unauthorized, forbidden, notFound, noMethod, conflict, inUse, managed,
-		stateConflict, gone, changed, tooLarge, mediaType, invalid, badCursor, keyReused,
-		keyRunning, keyLost, noCondition, internal, unavailable,
+	badRequest = kind{
+		name: "bad-request", status: http.StatusBadRequest, title: "The request cannot be read",
+	}
+	unauthorized = kind{
+		name: "unauthorized", status: http.StatusUnauthorized, title: "No valid token",
+	}
+	forbidden = kind{
+		name: "forbidden", status: http.StatusForbidden, title: "The token may not do this",
+	}
+	notFound = kind{
+		name: "not-found", status: http.StatusNotFound, title: "There is no such thing",
+	}
+	noMethod = kind{
+		name: "method-not-allowed", status: http.StatusMethodNotAllowed,
+		title: "The path does not take this method",
+	}
+	conflict = kind{
+		name: "conflict", status: http.StatusConflict,
+		title: "Somebody else changed it at the same moment",
+	}
+	inUse = kind{
+		name: "in-use", status: http.StatusConflict, title: "Something else needs it",
+	}
+	managed = kind{
+		name: "managed-elsewhere", status: http.StatusConflict, title: "Something else manages it",
+	}
+	stateConflict = kind{
+		name: "not-possible-now", status: http.StatusConflict,
+		title: "Not possible in its present state",
+	}
+	gone    = kind{name: "gone", status: http.StatusGone, title: "It is no longer there"}
+	changed = kind{
+		name: "precondition-failed", status: http.StatusPreconditionFailed,
+		title: "It has changed since you read it",
+	}
+	tooLarge = kind{
+		name: "too-large", status: http.StatusRequestEntityTooLarge, title: "The body is too large",
+	}
+	mediaType = kind{
+		name: "unsupported-media-type", status: http.StatusUnsupportedMediaType,
+		title: "The body is of another media type",
+	}
+	invalid = kind{
+		name: "invalid", status: http.StatusUnprocessableEntity, title: "The request is not valid",
+	}
+	badCursor = kind{
+		name: "invalid-cursor", status: http.StatusUnprocessableEntity,
+		title: "The position in the list is not valid",
+	}
+	keyReused = kind{
+		name: "idempotency-key-reused", status: http.StatusUnprocessableEntity,
+		title: "The idempotency key came with another request",
+	}
+	keyRunning = kind{
+		name: "idempotency-key-running", status: http.StatusConflict,
+		title: "The request is still running",
+	}
+	keyLost = kind{
+		name: "idempotency-answer-not-kept", status: http.StatusConflict,
+		title: "The request was answered before, and the answer is not kept",
+	}
+	noCondition = kind{
+		name: "precondition-required", status: http.StatusPreconditionRequired,
+		title: "If-Match or If-None-Match is missing",
+	}
+	internal = kind{
+		name: "internal", status: http.StatusInternalServerError, title: "The relay failed",
+	}
+	unavailable = kind{
+		name: "unavailable", status: http.StatusServiceUnavailable,
+		title: "The relay cannot answer now",
 	}
 )
 
@@ -155,10 +201,10 @@ func fromHuma(status int, message string, errs ...error) huma.StatusError {
 		var detailed huma.ErrorDetailer
 		if errors.As(err, &detailed) {
 			d := detailed.ErrorDetail()
-			p.and(pointerOf(d.Location), "%s", d.Message)
+			p = p.and(pointerOf(d.Location), "%s", d.Message)
 			continue
 		}
-		p.and("/body", "%s", err.Error())
+		p = p.and("/body", "%s", err.Error())
 	}
 	return p
 }

@@ -20,7 +20,9 @@ type Refused struct {
 }
 
 func registerRefused(r *registrar) {
-	handle(r, "refused.list", func(ctx context.Context, in *Paging) (*List[Refused, Scanned], error) {
+	handle(r, "refused.list", func(
+		ctx context.Context, in *Paging,
+	) (*List[Refused, Scanned], error) {
 		from, err := r.position(ctx, in.Next, nil)
 		if err != nil {
 			return nil, err

@@ -368,10 +368,10 @@ func problemOfConfig(err error) error {
 		if f.Path != "" {
 			pointer = pointerOf("body." + f.Path)
 		}
-		p.and(pointer, "%s", f.Err)
+		p = p.and(pointer, "%s", f.Err)
 	}
 	if len(found) == 0 {
-		p.and("/body", "%s", strings.TrimPrefix(err.Error(), config.ErrInvalid.Error()+":\n"))
+		p = p.and("/body", "%s", strings.TrimPrefix(err.Error(), config.ErrInvalid.Error()+":\n"))
 	}
 	p.cause = config.ErrInvalid // the texts may have more than the log should
 	return p
@@ -384,9 +384,15 @@ func checkTenant(tenant string, r catalog.Resource) error {
 	case tenant == "":
 		return nil
 	case r.Endpoint != nil && r.Endpoint.NeedsAWS() != "":
-		return at("/body", "uses the relay's own AWS credentials, which only endpoints of the operator may do")
+		return at(
+			"/body",
+			"uses the relay's own AWS credentials, which only endpoints of the operator may do",
+		)
 	case r.Source != nil && r.Source.Tenant != nil:
-		return at("/body/tenant", "only sources of the operator may have it; the events belong to the tenant anyway")
+		return at(
+			"/body/tenant",
+			"only sources of the operator may have it; the events belong to the tenant anyway",
+		)
 	}
 	return nil
 }
@@ -399,7 +405,8 @@ func (s *server) fillSecrets(
 	if res.Endpoint == nil {
 		return "", nil
 	}
-	next, current := catalog.Catalog{Endpoints: []catalog.Endpoint{*res.Endpoint}}, catalog.Catalog{}
+	next, current := catalog.Catalog{Endpoints: []catalog.Endpoint{*res.Endpoint}},
+		catalog.Catalog{}
 	if was.Endpoint != nil {
 		current.Endpoints = []catalog.Endpoint{*was.Endpoint}
 		// a client that sends back the masks of secrets that the relay made changes nothing of that

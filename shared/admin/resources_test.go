@@ -44,7 +44,9 @@ func filled(t *testing.T) *rig {
 	given := catalog.Catalog{}
 	now := r.clock.now()
 	given.Endpoints = append(given.Endpoints, catalog.Endpoint{
-		Name: "every", URL: "https://every.example.com", Secrets: []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
+		Name: "every", URL: "https://every.example.com", Secrets: []string{
+			"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		},
 		SecretsMade: true, Retiring: []catalog.RetiringSecret{
 			{Secret: "whsec_b2xk", Until: now.Add(time.Hour).Truncate(time.Second)},
 		},
@@ -85,9 +87,13 @@ func filled(t *testing.T) *rig {
 			EventID: &verify.Locator{Body: true}, EventType: &verify.Locator{Header: "x-type"},
 		}},
 		{Name: "json-id", Secrets: []string{"hush-hush"}, Verify: verify.Config{
-			Provider: "hmac", HMAC: &verify.HMAC{Header: "x-sig"}, EventID: &verify.Locator{JSON: "id"},
+			Provider: "hmac", HMAC: &verify.HMAC{Header: "x-sig"},
+			EventID: &verify.Locator{JSON: "id"},
 		}},
-		{Name: "of-acme", Verify: verify.Config{Provider: "none"}, Tenant: &catalog.TenantOf{ID: "acme"}},
+		{
+			Name: "of-acme", Verify: verify.Config{Provider: "none"},
+			Tenant: &catalog.TenantOf{ID: "acme"},
+		},
 		{
 			Name: "of-some", Verify: verify.Config{Provider: "none"},
 			Tenant: &catalog.TenantOf{JSON: "account.id", Optional: true},
@@ -161,7 +167,9 @@ func TestResourcesComeBackAsTheyAre(t *testing.T) {
 				ManagedBy string
 			}
 			a := r.send(request{method: "GET", path: path, token: boss}).wants(200, &got)
-			for _, secret := range []string{"whsec_", `"hush-hush"`, `"616263"`, `"p"`, `"token"`, `"prod"`} {
+			for _, secret := range []string{
+				"whsec_", `"hush-hush"`, `"616263"`, `"p"`, `"token"`, `"prod"`,
+			} {
 				if strings.Contains(string(a.body), secret) {
 					t.Errorf("%s shows %s: %s", path, secret, a.body)
 				}
@@ -194,19 +202,27 @@ func TestPuttingResources(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	boss := r.token(access.Admin, "acme")
-	endpoint := map[string]any{"url": "https://a.example.com", "headers": map[string]any{"x-a": "b"}}
+	endpoint := map[string]any{
+		"url": "https://a.example.com", "headers": map[string]any{"x-a": "b"},
+	}
 	made := r.put("/v1/endpoints/a", boss, endpoint)
 	if !strings.HasPrefix(made.Secret, "whsec_") {
 		t.Errorf("no secret was made: %+v", made)
 	}
-	r.put("/v1/sources/github", boss, map[string]any{"provider": "github", "secrets": []string{"hunter2"}})
+	r.put(
+		"/v1/sources/github", boss,
+		map[string]any{"provider": "github", "secrets": []string{"hunter2"}},
+	)
 	source := request{method: "GET", path: "/v1/sources/github", token: boss}
 	var got admin.SourceView
 	tag := r.send(source).wants(200, &got).header.Get("etag")
 	if got.Path != "/in/acme/github" || got.ManagedBy != "api" || got.ChangedAt == nil {
 		t.Errorf("%+v", got)
 	}
-	r.put("/v1/subscriptions/s", boss, map[string]any{"source": "github", "endpoint": "a", "types": []string{"push"}})
+	r.put(
+		"/v1/subscriptions/s", boss,
+		map[string]any{"source": "github", "endpoint": "a", "types": []string{"push"}},
+	)
 
 	// secrets that are left out stay
 	again := request{
@@ -248,7 +264,8 @@ func TestPuttingResources(t *testing.T) {
 	var sub admin.SubscriptionView
 	r.send(request{method: "GET", path: "/v1/subscriptions/s", token: boss}).wants(200, &sub)
 	r.send(request{
-		method: "DELETE", path: "/v1/subscriptions/s?adopt=true", token: boss, header: ifMatch(sub.ETag),
+		method: "DELETE", path: "/v1/subscriptions/s?adopt=true", token: boss,
+		header: ifMatch(sub.ETag),
 	}).wants(204, nil)
 	r.send(remove.with(ifMatch(`"1"`))).problem(412, "precondition-failed")
 	remove.path += "?adopt=true"
@@ -278,27 +295,60 @@ func TestBadResources(t *testing.T) {
 		status            int
 		where             string
 	}{
-		"no JSON":            {"endpoints/a", operator, "url: https://a.example.com", 400, "/body"},
-		"two documents":      {"endpoints/a", operator, "{}{}", 400, "/body"},
-		"a list":             {"endpoints/a", operator, "[]", 422, "/body"},
-		"no url":             {"endpoints/a", operator, "{}", 422, "/body/url"},
-		"unknown key":        {"endpoints/a", operator, `{"url":"https://a.example.com","colour":"red"}`, 422, "/body/colour"},
-		"two mistakes":       {"endpoints/a", operator, `{"url":"ftp://a","timeout":"1h"}`, 422, "/body/url /body/timeout"},
-		"inside a list":      {"endpoints/a", operator, `{"url":"https://a.example.com","retry":{"final":["4xx","2xx"]}}`, 422, "/body/retry/final/1"},
-		"of the environment": {"endpoints/a", operator, `{"url":"https://a.example.com","secrets":["env:HOME"]}`, 422, "/body/secrets/0"},
-		"another name":       {"endpoints/a", operator, `{"name":"b","url":"https://a.example.com"}`, 422, "/body/name"},
-		"no name":            {"endpoints/A_B", operator, `{"url":"https://a.example.com"}`, 422, "/body/name"},
-		"another's mask":     {"endpoints/a", operator, `{"url":"https://a.example.com","secrets":[{"present":true,"fingerprint":"0123"}]}`, 422, "/body/secrets/0"},
-		"own source":         {"sources/relay", operator, `{"provider":"none"}`, 422, "/body/name"},
-		"no secret":          {"sources/a", operator, `{"provider":"github"}`, 422, "/body"},
-		"no endpoint":        {"subscriptions/a", operator, `{"source":"relay","endpoint":"none"}`, 422, "/body"},
-		"bad filter":         {"subscriptions/a", operator, `{"source":"relay","endpoint":"a","filter":{"data":1}}`, 422, "/body/filter/data"},
+		"no JSON":       {"endpoints/a", operator, "url: https://a.example.com", 400, "/body"},
+		"two documents": {"endpoints/a", operator, "{}{}", 400, "/body"},
+		"a list":        {"endpoints/a", operator, "[]", 422, "/body"},
+		"no url":        {"endpoints/a", operator, "{}", 422, "/body/url"},
+		"unknown key": {
+			"endpoints/a", operator, `{"url":"https://a.example.com","colour":"red"}`, 422,
+			"/body/colour",
+		},
+		"two mistakes": {
+			"endpoints/a", operator, `{"url":"ftp://a","timeout":"1h"}`, 422,
+			"/body/url /body/timeout",
+		},
+		"inside a list": {
+			"endpoints/a", operator,
+			`{"url":"https://a.example.com","retry":{"final":["4xx","2xx"]}}`, 422,
+			"/body/retry/final/1",
+		},
+		"of the environment": {
+			"endpoints/a", operator, `{"url":"https://a.example.com","secrets":["env:HOME"]}`, 422,
+			"/body/secrets/0",
+		},
+		"another name": {
+			"endpoints/a", operator, `{"name":"b","url":"https://a.example.com"}`, 422,
+			"/body/name",
+		},
+		"no name": {
+			"endpoints/A_B", operator, `{"url":"https://a.example.com"}`, 422, "/body/name",
+		},
+		"another's mask": {
+			"endpoints/a", operator,
+			`{"url":"https://a.example.com","secrets":[{"present":true,"fingerprint":"0123"}]}`,
+			422, "/body/secrets/0",
+		},
+		"own source": {"sources/relay", operator, `{"provider":"none"}`, 422, "/body/name"},
+		"no secret":  {"sources/a", operator, `{"provider":"github"}`, 422, "/body"},
+		"no endpoint": {
+			"subscriptions/a", operator, `{"source":"relay","endpoint":"none"}`, 422, "/body",
+		},
+		"bad filter": {
+			"subscriptions/a", operator, `{"source":"relay","endpoint":"a","filter":{"data":1}}`,
+			422, "/body/filter/data",
+		},
 		"AWS, by a tenant": {"endpoints/a", tenant,
-			`{"url":"https://a.example.com","auth":{"bearer":"aws-secretsmanager:operators"}}`, 422, "/body"},
+			`{"url":"https://a.example.com","auth":{"bearer":"aws-secretsmanager:operators"}}`, 422,
+			"/body"},
 		"SigV4, by a tenant": {"endpoints/a", tenant,
 			`{"url":"https://a.example.com","auth":{"sigv4":{"service":"lambda","region":"eu-central-1"}}}`, 422, "/body"},
-		"a bad time":      {"endpoints/a?keep=soon", operator, `{"url":"https://a.example.com"}`, 422, "/query/keep"},
-		"a negative time": {"endpoints/a?keep=-1h", operator, `{"url":"https://a.example.com"}`, 422, "/query/keep"},
+		"a bad time": {
+			"endpoints/a?keep=soon", operator, `{"url":"https://a.example.com"}`, 422,
+			"/query/keep",
+		},
+		"a negative time": {
+			"endpoints/a?keep=-1h", operator, `{"url":"https://a.example.com"}`, 422, "/query/keep",
+		},
 	} {
 		a := r.send(request{
 			method: "PUT", path: "/v1/" + tt.path, token: tt.token, body: tt.body, header: ifNone,
@@ -357,7 +407,10 @@ func TestEndpointActions(t *testing.T) {
 	// everything that a state can show; also in the answers of the actions
 	now := r.clock.now()
 	for _, s := range []breaker.State{
-		{OpenUntil: now.Add(time.Minute), Reason: "503", Failures: 2, FailingSince: now, FailedAt: now, WarnedAt: now},
+		{
+			OpenUntil: now.Add(time.Minute), Reason: "503", Failures: 2, FailingSince: now,
+			FailedAt: now, WarnedAt: now,
+		},
 		{DisabledAt: now, Reason: "gone"},
 		{PausedUntil: now.Add(time.Minute), Unproven: "404"},
 	} {
@@ -377,10 +430,13 @@ func TestEndpointActions(t *testing.T) {
 	}
 	for _, action := range []string{"secret/rotate", "pause", "resume", "ping"} {
 		r.send(request{
-			method: "POST", path: "/v1/endpoints/none/" + action, token: who, body: map[string]string{},
+			method: "POST", path: "/v1/endpoints/none/" + action, token: who,
+			body: map[string]string{},
 		}).problem(404, "not-found")
 	}
-	r.send(request{method: "GET", path: "/v1/endpoints/none/state", token: who}).problem(404, "not-found")
+	r.send(request{
+		method: "GET", path: "/v1/endpoints/none/state", token: who,
+	}).problem(404, "not-found")
 }
 
 func TestProviders(t *testing.T) {

@@ -70,7 +70,8 @@ func newRig(t *testing.T, change ...func(*admin.Config)) *rig {
 		ingest: &memory.Queue{}, delivery: &memory.Queue{},
 	}
 	r.config = admin.Config{
-		Catalogs: r.catalog, Events: &r.ledger, States: r.states, Notifier: operate.NewNotifier(nil, r.ingest),
+		Catalogs: r.catalog, Events: &r.ledger, States: r.states,
+		Notifier:         operate.NewNotifier(nil, r.ingest),
 		Pinger:           operate.Pinger{Events: &r.ledger, Delivery: r.delivery},
 		CatalogDocuments: &memory.Documents{},
 		LedgerDocuments:  &memory.Documents{}, Now: r.clock.now,

@@ -57,71 +57,181 @@ func routes() []Route {
 		read, run, admin    = access.Read, access.Operate, access.Admin
 		yes, no             = true, false
 	)
-	add(group{"health", registerHealth},
-		Route{"health", get, "/v1/health", "", Everybody, no, "Tell that the API answers", nil},
+	add(group{name: "health", register: registerHealth},
+		Route{
+			ID: "health", Method: get, Path: "/v1/health", Role: "", Scope: Everybody, Changes: no,
+			Summary: "Tell that the API answers", group: nil,
+		},
 	)
-	add(group{"openapi", registerOpenAPI},
-		Route{"openapi", get, "/v1/openapi.json", "", Everybody, no, "This API as an OpenAPI 3.1 document", nil},
+	add(group{name: "openapi", register: registerOpenAPI},
+		Route{
+			ID: "openapi", Method: get, Path: "/v1/openapi.json", Role: "", Scope: Everybody,
+			Changes: no, Summary: "This API as an OpenAPI 3.1 document", group: nil,
+		},
 	)
-	add(group{"tokens", registerTokens},
-		Route{"tokens.list", get, "/v1/tokens", admin, Tenant, no, "List the tokens", nil},
-		Route{"tokens.create", post, "/v1/tokens", admin, Tenant, yes, "Make a token, and show it once", nil},
-		Route{"tokens.revoke", del, "/v1/tokens/{id}", admin, Tenant, yes, "End a token", nil},
+	add(group{name: "tokens", register: registerTokens},
+		Route{
+			ID: "tokens.list", Method: get, Path: "/v1/tokens", Role: admin, Scope: Tenant,
+			Changes: no, Summary: "List the tokens", group: nil,
+		},
+		Route{
+			ID: "tokens.create", Method: post, Path: "/v1/tokens", Role: admin, Scope: Tenant,
+			Changes: yes, Summary: "Make a token, and show it once", group: nil,
+		},
+		Route{
+			ID: "tokens.revoke", Method: del, Path: "/v1/tokens/{id}", Role: admin, Scope: Tenant,
+			Changes: yes, Summary: "End a token", group: nil,
+		},
 	)
-	add(group{"audit", registerAudit},
-		Route{"audit.list", get, "/v1/audit", read, Tenant, no, "List the changes, newest first", nil},
-		Route{"audit.verify", get, "/v1/audit/verify", read, Tenant, no, "Check that nobody has altered the list of changes", nil},
+	add(group{name: "audit", register: registerAudit},
+		Route{
+			ID: "audit.list", Method: get, Path: "/v1/audit", Role: read, Scope: Tenant,
+			Changes: no, Summary: "List the changes, newest first", group: nil,
+		},
+		Route{
+			ID: "audit.verify", Method: get, Path: "/v1/audit/verify", Role: read, Scope: Tenant,
+			Changes: no, Summary: "Check that nobody has altered the list of changes", group: nil,
+		},
 	)
-	add(group{"tenants", registerTenants},
-		Route{"tenants.list", get, "/v1/tenants", read, Operator, no, "List the tenants", nil},
-		Route{"tenants.get", get, "/v1/tenants/{id}", read, Operator, no, "Show a tenant", nil},
-		Route{"tenants.put", put, "/v1/tenants/{id}", admin, Operator, yes, "Create or replace a tenant", nil},
-		Route{"tenants.delete", del, "/v1/tenants/{id}", admin, Operator, yes, "Delete a tenant", nil},
+	add(group{name: "tenants", register: registerTenants},
+		Route{
+			ID: "tenants.list", Method: get, Path: "/v1/tenants", Role: read, Scope: Operator,
+			Changes: no, Summary: "List the tenants", group: nil,
+		},
+		Route{
+			ID: "tenants.get", Method: get, Path: "/v1/tenants/{id}", Role: read, Scope: Operator,
+			Changes: no, Summary: "Show a tenant", group: nil,
+		},
+		Route{
+			ID: "tenants.put", Method: put, Path: "/v1/tenants/{id}", Role: admin, Scope: Operator,
+			Changes: yes, Summary: "Create or replace a tenant", group: nil,
+		},
+		Route{
+			ID: "tenants.delete", Method: del, Path: "/v1/tenants/{id}", Role: admin,
+			Scope: Operator, Changes: yes, Summary: "Delete a tenant", group: nil,
+		},
 	)
-	add(group{"providers", registerProviders},
-		Route{"providers.list", get, "/v1/providers", read, Relay, no, "List the providers, and what a source of each needs", nil},
+	add(group{name: "providers", register: registerProviders},
+		Route{
+			ID: "providers.list", Method: get, Path: "/v1/providers", Role: read, Scope: Relay,
+			Changes: no, Summary: "List the providers, and what a source of each needs", group: nil,
+		},
 	)
-	resources := group{"resources", registerResources}
+	resources := group{name: "resources", register: registerResources}
 	for _, kind := range []struct{ plural, one string }{
 		{"sources", "a source"}, {"endpoints", "an endpoint"}, {"subscriptions", "a subscription"},
 	} {
 		list := "/v1/" + kind.plural
 		add(resources,
-			Route{kind.plural + ".list", get, list, read, Tenant, no, "List the " + kind.plural, nil},
-			Route{kind.plural + ".get", get, list + "/{name}", read, Tenant, no, "Show " + kind.one, nil},
-			Route{kind.plural + ".put", put, list + "/{name}", admin, Tenant, yes, "Create or replace " + kind.one, nil},
-			Route{kind.plural + ".delete", del, list + "/{name}", admin, Tenant, yes, "Delete " + kind.one, nil},
+			Route{
+				ID: kind.plural + ".list", Method: get, Path: list, Role: read, Scope: Tenant,
+				Changes: no, Summary: "List the " + kind.plural, group: nil,
+			},
+			Route{
+				ID: kind.plural + ".get", Method: get, Path: list + "/{name}", Role: read,
+				Scope: Tenant, Changes: no, Summary: "Show " + kind.one, group: nil,
+			},
+			Route{
+				ID: kind.plural + ".put", Method: put, Path: list + "/{name}", Role: admin,
+				Scope: Tenant, Changes: yes, Summary: "Create or replace " + kind.one, group: nil,
+			},
+			Route{
+				ID: kind.plural + ".delete", Method: del, Path: list + "/{name}", Role: admin,
+				Scope: Tenant, Changes: yes, Summary: "Delete " + kind.one, group: nil,
+			},
 		)
 	}
-	add(group{"events", registerEvents},
-		Route{"events.get", get, "/v1/events/{id}", read, Tenant, no, "Show what became of an event: received, matched and why not, delivered", nil},
-		Route{"events.lookup", get, "/v1/events/lookup", read, Tenant, no, "Find an event by the provider's id of its webhook", nil},
-		Route{"events.body", get, "/v1/events/{id}/body", read, Tenant, no, "The body of an event, as it came", nil},
-		Route{"deliveries.get", get, "/v1/deliveries/{event}/{endpoint}", read, Tenant, no, "Show a delivery and its attempts", nil},
+	add(group{name: "events", register: registerEvents},
+		Route{
+			ID: "events.get", Method: get, Path: "/v1/events/{id}", Role: read, Scope: Tenant,
+			Changes: no,
+			Summary: "Show what became of an event: received, matched and why not, delivered",
+			group:   nil,
+		},
+		Route{
+			ID: "events.lookup", Method: get, Path: "/v1/events/lookup", Role: read, Scope: Tenant,
+			Changes: no, Summary: "Find an event by the provider's id of its webhook", group: nil,
+		},
+		Route{
+			ID: "events.body", Method: get, Path: "/v1/events/{id}/body", Role: read, Scope: Tenant,
+			Changes: no, Summary: "The body of an event, as it came", group: nil,
+		},
+		Route{
+			ID: "deliveries.get", Method: get, Path: "/v1/deliveries/{event}/{endpoint}",
+			Role: read, Scope: Tenant, Changes: no, Summary: "Show a delivery and its attempts",
+			group: nil,
+		},
 	)
-	add(group{"actions", registerActions},
-		Route{"endpoints.state", get, "/v1/endpoints/{name}/state", read, Tenant, no, "Show how an endpoint is now", nil},
-		Route{"endpoints.rotate", post, "/v1/endpoints/{name}/secret/rotate", run, Tenant, yes, "Give an endpoint a new secret, and show it once", nil},
-		Route{"endpoints.pause", post, "/v1/endpoints/{name}/pause", run, Tenant, yes, "Hold the deliveries to an endpoint", nil},
-		Route{"endpoints.resume", post, "/v1/endpoints/{name}/resume", run, Tenant, yes, "Let deliveries go again to an endpoint that is paused, open or disabled", nil},
-		Route{"endpoints.ping", post, "/v1/endpoints/{name}/ping", run, Tenant, yes, "Send an event of the relay's own to an endpoint", nil},
+	add(group{name: "actions", register: registerActions},
+		Route{
+			ID: "endpoints.state", Method: get, Path: "/v1/endpoints/{name}/state", Role: read,
+			Scope: Tenant, Changes: no, Summary: "Show how an endpoint is now", group: nil,
+		},
+		Route{
+			ID: "endpoints.rotate", Method: post, Path: "/v1/endpoints/{name}/secret/rotate",
+			Role: run, Scope: Tenant, Changes: yes,
+			Summary: "Give an endpoint a new secret, and show it once", group: nil,
+		},
+		Route{
+			ID: "endpoints.pause", Method: post, Path: "/v1/endpoints/{name}/pause", Role: run,
+			Scope: Tenant, Changes: yes, Summary: "Hold the deliveries to an endpoint", group: nil,
+		},
+		Route{
+			ID: "endpoints.resume", Method: post, Path: "/v1/endpoints/{name}/resume", Role: run,
+			Scope: Tenant, Changes: yes,
+			Summary: "Let deliveries go again to an endpoint that is paused, open or disabled",
+			group:   nil,
+		},
+		Route{
+			ID: "endpoints.ping", Method: post, Path: "/v1/endpoints/{name}/ping", Role: run,
+			Scope: Tenant, Changes: yes, Summary: "Send an event of the relay's own to an endpoint",
+			group: nil,
+		},
 	)
-	add(group{"jobs", registerJobs},
-		Route{"jobs.list", get, "/v1/jobs", read, Tenant, no, "List the jobs, newest first", nil},
-		Route{"jobs.plan", post, "/v1/jobs", run, Tenant, yes, "Plan a job: freeze its set, and count it", nil},
-		Route{"jobs.get", get, "/v1/jobs/{id}", read, Tenant, no, "Show a job and its progress", nil},
-		Route{"jobs.run", post, "/v1/jobs/{id}/run", run, Tenant, yes, "Run a planned job", nil},
-		Route{"jobs.cancel", post, "/v1/jobs/{id}/cancel", run, Tenant, yes, "End a job", nil},
-		Route{"jobs.file", get, "/v1/jobs/{id}/files/{number}", read, Tenant, no, "A file of an export: an event a line, as JSON", nil},
+	add(group{name: "jobs", register: registerJobs},
+		Route{
+			ID: "jobs.list", Method: get, Path: "/v1/jobs", Role: read, Scope: Tenant, Changes: no,
+			Summary: "List the jobs, newest first", group: nil,
+		},
+		Route{
+			ID: "jobs.plan", Method: post, Path: "/v1/jobs", Role: run, Scope: Tenant, Changes: yes,
+			Summary: "Plan a job: freeze its set, and count it", group: nil,
+		},
+		Route{
+			ID: "jobs.get", Method: get, Path: "/v1/jobs/{id}", Role: read, Scope: Tenant,
+			Changes: no, Summary: "Show a job and its progress", group: nil,
+		},
+		Route{
+			ID: "jobs.run", Method: post, Path: "/v1/jobs/{id}/run", Role: run, Scope: Tenant,
+			Changes: yes, Summary: "Run a planned job", group: nil,
+		},
+		Route{
+			ID: "jobs.cancel", Method: post, Path: "/v1/jobs/{id}/cancel", Role: run, Scope: Tenant,
+			Changes: yes, Summary: "End a job", group: nil,
+		},
+		Route{
+			ID: "jobs.file", Method: get, Path: "/v1/jobs/{id}/files/{number}", Role: read,
+			Scope: Tenant, Changes: no, Summary: "A file of an export: an event a line, as JSON",
+			group: nil,
+		},
 	)
-	add(group{"stats", registerStats},
-		Route{"stats", get, "/v1/stats", read, Tenant, no, "Count events and deliveries by the hour", nil},
+	add(group{name: "stats", register: registerStats},
+		Route{
+			ID: "stats", Method: get, Path: "/v1/stats", Role: read, Scope: Tenant, Changes: no,
+			Summary: "Count events and deliveries by the hour", group: nil,
+		},
 	)
-	add(group{"refused", registerRefused},
-		Route{"refused.list", get, "/v1/refused", read, Tenant, no, "List requests that were refused", nil},
+	add(group{name: "refused", register: registerRefused},
+		Route{
+			ID: "refused.list", Method: get, Path: "/v1/refused", Role: read, Scope: Tenant,
+			Changes: no, Summary: "List requests that were refused", group: nil,
+		},
 	)
-	add(group{"try", registerTry},
-		Route{"try", post, "/v1/try", read, Tenant, no, "Tell whether subscriptions take an event, and why not", nil},
+	add(group{name: "try", register: registerTry},
+		Route{
+			ID: "try", Method: post, Path: "/v1/try", Role: read, Scope: Tenant, Changes: no,
+			Summary: "Tell whether subscriptions take an event, and why not", group: nil,
+		},
 	)
 	return all
 }

@@ -39,7 +39,9 @@ func TestStrangersAreRefused(t *testing.T) {
 	r.send(request{method: "GET", path: "/v1/tokens", token: revoked}).wants(200, &list)
 	for _, token := range list.Items {
 		if token.LastUsedAt != "" && token.ID != made.ID {
-			r.send(request{method: "DELETE", path: "/v1/tokens/" + token.ID, token: good}).wants(204, nil)
+			r.send(request{
+				method: "DELETE", path: "/v1/tokens/" + token.ID, token: good,
+			}).wants(204, nil)
 		}
 	}
 	r.clock.add(time.Minute)
@@ -84,7 +86,8 @@ func TestStrangersAreRefused(t *testing.T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range r.observed {
-		if o.Status == 401 && o.Err == nil || o.Err != nil && strings.Contains(o.Err.Error(), good[12:]) {
+		if o.Status == 401 && o.Err == nil || o.Err != nil &&
+			strings.Contains(o.Err.Error(), good[12:]) {
 			t.Errorf("observed: %+v", o)
 		}
 	}
@@ -119,7 +122,9 @@ func TestOtherTenantsAreNotFound(t *testing.T) {
 		path := pathOf(route, "x")
 		var bodies []string
 		for _, tenant := range []string{"other", "", "nobody", "a/b"} {
-			a := r.send(request{method: route.Method, path: path + "?tenant=" + tenant, token: token})
+			a := r.send(request{
+				method: route.Method, path: path + "?tenant=" + tenant, token: token,
+			})
 			p := a.problem(404, "not-found")
 			bodies = append(bodies, strings.ReplaceAll(p.Detail, tenant, ""))
 		}
@@ -209,17 +214,21 @@ func TestBadBodies(t *testing.T) {
 		kind   string
 		where  string
 	}{
-		"no JSON":          {"{", 400, "bad-request", "/body"},
-		"nothing":          {"", 400, "bad-request", ""},
-		"another type":     {"[]", 422, "invalid", "/body"},
-		"unknown field":    {`{"name":"a","role":"read","rule":"x"}`, 422, "invalid", "/body/rule"},
-		"missing field":    {`{"role":"read"}`, 422, "invalid", "/body"},
-		"another role":     {`{"name":"a","role":"root"}`, 422, "invalid", "/body/role"},
-		"two things":       {`{"name":"","role":1}`, 422, "invalid", "/body/name /body/role"},
-		"invalid time":     {`{"name":"a","role":"read","expires":"soon"}`, 422, "invalid", "/body/expires"},
+		"no JSON":       {"{", 400, "bad-request", "/body"},
+		"nothing":       {"", 400, "bad-request", ""},
+		"another type":  {"[]", 422, "invalid", "/body"},
+		"unknown field": {`{"name":"a","role":"read","rule":"x"}`, 422, "invalid", "/body/rule"},
+		"missing field": {`{"role":"read"}`, 422, "invalid", "/body"},
+		"another role":  {`{"name":"a","role":"root"}`, 422, "invalid", "/body/role"},
+		"two things":    {`{"name":"","role":1}`, 422, "invalid", "/body/name /body/role"},
+		"invalid time": {
+			`{"name":"a","role":"read","expires":"soon"}`, 422, "invalid", "/body/expires",
+		},
 		"time in the past": {`{"name":"a","role":"read","expires":"-1h"}`, 422, "invalid", "/body"},
-		"too many days":    {`{"name":"a","role":"read","expires":"99999999d"}`, 422, "invalid", "/body/expires"},
-		"blank name":       {`{"name":" ","role":"read"}`, 422, "invalid", "/body"},
+		"too many days": {
+			`{"name":"a","role":"read","expires":"99999999d"}`, 422, "invalid", "/body/expires",
+		},
+		"blank name": {`{"name":" ","role":"read"}`, 422, "invalid", "/body"},
 		"too large": {
 			`{"name":"` + strings.Repeat("x", admin.MaxBodyBytes) + `"}`, 413, "too-large", "",
 		},
@@ -246,7 +255,9 @@ func TestBadParameters(t *testing.T) {
 		if route.Scope == admin.Everybody || route.Method != "GET" {
 			continue
 		}
-		p := r.send(request{method: "GET", path: path + "?nonsense=1", token: token}).problem(422, "invalid")
+		p := r.send(request{
+			method: "GET", path: path + "?nonsense=1", token: token,
+		}).problem(422, "invalid")
 		if pointers(p) != "/query/nonsense" {
 			t.Errorf("%s: %+v", route.ID, p)
 		}
@@ -270,7 +281,9 @@ func TestBadParameters(t *testing.T) {
 func TestAProblemHasAllItsFields(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	a := r.send(request{method: "POST", path: "/v1/tokens", token: r.token(access.Admin, ""), body: "{}"})
+	a := r.send(request{
+		method: "POST", path: "/v1/tokens", token: r.token(access.Admin, ""), body: "{}",
+	})
 	var got map[string]any
 	must(t, json.Unmarshal(a.body, &got))
 	for _, field := range []string{"type", "title", "status", "detail", "errors", "requestId"} {

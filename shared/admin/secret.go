@@ -53,8 +53,11 @@ func (Secret) Schema(r huma.Registry) *huma.Schema {
 				{
 					Type: huma.TypeObject, AdditionalProperties: false,
 					Properties: map[string]*huma.Schema{
-						"present":     {Type: huma.TypeBoolean},
-						"fingerprint": {Type: huma.TypeString, Description: "Tells two secrets apart, and nothing else"},
+						"present": {Type: huma.TypeBoolean},
+						"fingerprint": {
+							Type:        huma.TypeString,
+							Description: "Tells two secrets apart, and nothing else",
+						},
 					},
 				},
 			},
@@ -74,10 +77,13 @@ type RetiringSecret struct {
 func unmask(body any, secrets map[string]string, pointer string) (any, error) {
 	switch v := body.(type) {
 	case map[string]any:
-		if print, ok := v["fingerprint"].(string); ok && v["present"] == true && len(v) == 2 {
-			plain, known := secrets[print]
+		if mark, ok := v["fingerprint"].(string); ok && v["present"] == true && len(v) == 2 {
+			plain, known := secrets[mark]
 			if !known {
-				return nil, at(pointer, "has the fingerprint of no secret of this resource; write the secret itself")
+				return nil, at(
+					pointer,
+					"has the fingerprint of no secret of this resource; write the secret itself",
+				)
 			}
 			return plain, nil
 		}

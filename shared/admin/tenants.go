@@ -59,7 +59,9 @@ func (s *server) tenant(ctx context.Context, id string) (access.Tenant, error) {
 }
 
 func registerTenants(r *registrar) {
-	handle(r, "tenants.list", func(ctx context.Context, in *Paging) (*List[TenantView, Scanned], error) {
+	handle(r, "tenants.list", func(
+		ctx context.Context, in *Paging,
+	) (*List[TenantView, Scanned], error) {
 		from, err := r.position(ctx, in.Next, nil)
 		if err != nil {
 			return nil, err
@@ -103,10 +105,11 @@ func (s *server) putTenant(ctx context.Context, in *putTenantInput) (*tenantAnsw
 	}
 	after := was
 	after.ID, after.Name = in.ID, in.Body.Name
-	err = s.change(ctx, "tenant/"+in.ID, before, map[string]string{"name": after.Name}, func() error {
-		after, err = s.tenants.Put(ctx, after, base)
-		return orError(err, catalog.ErrConflict, stale(base+1, base))
-	})
+	err = s.change(ctx, "tenant/"+in.ID, before, map[string]string{"name": after.Name},
+		func() error {
+			after, err = s.tenants.Put(ctx, after, base)
+			return orError(err, catalog.ErrConflict, stale(base+1, base))
+		})
 	return answerTenant(after), err
 }
 

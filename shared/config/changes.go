@@ -13,8 +13,8 @@ import (
 )
 
 // Changes lists what replacing current by next changes, one a line: "-" removed, "+" added, "~"
-// changed, with the names of the changed fields. Removals come first. The lines contain no values, and so no secrets. A
-// retiring secret that has ended by now is not a change.
+// changed, with the names of the changed fields. Removals come first. The lines contain no values,
+// and so no secrets. A retiring secret that has ended by now is not a change.
 func Changes(current, next catalog.Catalog, now time.Time) []string {
 	var lines []string
 	lines = append(lines, changes("source", current.Sources, next.Sources,

@@ -295,11 +295,13 @@ func (c *checker) checkReference(path, name string, known names) {
 }
 
 func (c *checker) source(path string, s source) catalog.Source {
-	out := catalog.Source{Name: s.Name, Tenant: c.tenantOf(path, s.Tenant), Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
-		Provider: verify.Canonical(s.Provider), HMAC: (*verify.HMAC)(s.HMAC),
-		EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
-		Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs, Settings: c.settings(path, s.Settings),
-	}}
+	out := catalog.Source{Name: s.Name, Tenant: c.tenantOf(path, s.Tenant),
+		Secrets: c.secrets(path, s.Secrets), Verify: verify.Config{
+			Provider: verify.Canonical(s.Provider), HMAC: (*verify.HMAC)(s.HMAC),
+			EventType: (*verify.Locator)(s.EventType), EventID: (*verify.Locator)(s.EventID),
+			Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs,
+			Settings: c.settings(path, s.Settings),
+		}}
 	if len(out.Secrets) < len(s.Secrets) || len(out.Verify.Settings) < len(s.Settings) {
 		return out // these problems are reported already
 	}

@@ -268,8 +268,9 @@ func nodeOfPointer(v reflect.Value) *yaml.Node {
 		return &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	case reflect.Struct:
 		return &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+	default:
+		return scalar(fmt.Sprint(v.Elem().Interface()))
 	}
-	return scalar(fmt.Sprint(v.Elem().Interface()))
 }
 
 func nodeOfStruct(v reflect.Value) *yaml.Node {

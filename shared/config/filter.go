@@ -33,7 +33,10 @@ func (c *checker) filter(path, source string, node *yaml.Node) string {
 	}
 	filter, err := route.ParseFilter([]byte(b.String()))
 	if e, ok := errors.AsType[*route.FilterError](err); ok {
-		c.fail(strings.TrimSuffix(path+"."+unquoted.ReplaceAllString(e.At, ".$1"), "."), "%s", e.Problem)
+		c.fail(
+			strings.TrimSuffix(path+"."+unquoted.ReplaceAllString(e.At, ".$1"), "."), "%s",
+			e.Problem,
+		)
 		return ""
 	}
 	headers := filter.Headers()

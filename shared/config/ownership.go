@@ -20,15 +20,21 @@ func Merge(next *catalog.Catalog, current catalog.Catalog, adopt bool) error {
 	var taken, missing []error
 	next.Sources, taken = merged(
 		catalog.KindSource, next.Sources, current.Sources, adopt, taken,
-		func(s *catalog.Source) owned { return owned{s.Name, &s.ManagedBy, &s.Changed} },
+		func(s *catalog.Source) owned {
+			return owned{name: s.Name, by: &s.ManagedBy, changed: &s.Changed}
+		},
 	)
 	next.Endpoints, taken = merged(
 		catalog.KindEndpoint, next.Endpoints, current.Endpoints, adopt, taken,
-		func(e *catalog.Endpoint) owned { return owned{e.Name, &e.ManagedBy, &e.Changed} },
+		func(e *catalog.Endpoint) owned {
+			return owned{name: e.Name, by: &e.ManagedBy, changed: &e.Changed}
+		},
 	)
 	next.Subscriptions, taken = merged(
 		catalog.KindSubscription, next.Subscriptions, current.Subscriptions, adopt, taken,
-		func(s *catalog.Subscription) owned { return owned{s.Name, &s.ManagedBy, &s.Changed} },
+		func(s *catalog.Subscription) owned {
+			return owned{name: s.Name, by: &s.ManagedBy, changed: &s.Changed}
+		},
 	)
 	if len(taken) > 0 {
 		return fmt.Errorf("%w:\n%w", ErrTaken, errors.Join(taken...))

@@ -12,7 +12,7 @@ import (
 )
 
 // Problem is one thing that is wrong with a configuration.
-type Problem struct {
+type Problem struct { //nolint:errname // a line of a list of problems
 	File string // "": a single resource
 	Line int    // in File; 1 is the first
 	Path string // such as "endpoints[2].url"; "": the whole

@@ -72,7 +72,8 @@ func (s *sends) addTo(endpoints []catalog.Endpoint) {
 		path := fmt.Sprintf("endpoints[%d]", i)
 		if size > maxSends {
 			s.checker.fail(
-				path, "its subscriptions have %d bytes of send in all; there can be %d", size, maxSends,
+				path, "its subscriptions have %d bytes of send in all; there can be %d", size,
+				maxSends,
 			)
 		}
 	}

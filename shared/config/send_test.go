@@ -94,15 +94,20 @@ func TestSendIsRefused(t *testing.T) {
 			`relay.yaml:7: subscriptions[1].send: differs from`,
 		},
 		"too much for one endpoint": {
-			`- {source: s, endpoint: e, send: {body: "` + strings.Repeat("x", 60_000) + `"}}` + "\n" +
-				`  - {source: t, endpoint: e, send: {body: "` + strings.Repeat("x", 60_000) + `"}}` + "\n" +
-				`  - {source: relay, endpoint: e, send: {body: "` + strings.Repeat("x", 60_000) + `"}}`,
+			`- {source: s, endpoint: e, send: {body: "` + strings.Repeat("x", 60_000) + `"}}` +
+				"\n" +
+				`  - {source: t, endpoint: e, send: {body: "` + strings.Repeat("x", 60_000) +
+				`"}}` + "\n" +
+				`  - {source: relay, endpoint: e, send: {body: "` + strings.Repeat("x", 60_000) +
+				`"}}`,
 			"relay.yaml:3: endpoints[0]: its subscriptions have 180033 bytes of send in all; there can be 131072",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := config.Parse("relay.yaml", []byte(sendHead+"\n  "+test.subscriptions+"\n"), lookup)
+			_, err := config.Parse(
+				"relay.yaml", []byte(sendHead+"\n  "+test.subscriptions+"\n"), lookup,
+			)
 			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("the error is %v\nwant %s", err, test.want)
 			}

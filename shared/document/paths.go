@@ -90,7 +90,9 @@ func (p *Paths) Find(text []byte, room [][]byte) ([][]byte, error) {
 	case f.ambiguous != "":
 		clear(f.found)
 		return room,
-			fmt.Errorf("%w: the name %q occurs twice, or again in another case", ErrAmbiguous, f.ambiguous)
+			fmt.Errorf(
+				"%w: the name %q occurs twice, or again in another case", ErrAmbiguous, f.ambiguous,
+			)
 	case !ok:
 		clear(f.found)
 		return room, ErrSyntax

@@ -14,8 +14,8 @@ type Step struct {
 	Each  bool
 }
 
-// Places are places in JSON documents, prepared for Collect. Unlike Paths they may lead through
-// any element of a list, and through every element of one. A Places is safe for concurrent use.
+// Places are places in JSON documents, prepared for Collect. Unlike Paths they may lead through any
+// element of a list, and through every element of one. A Places is safe for concurrent use.
 type Places struct {
 	root  place
 	count int

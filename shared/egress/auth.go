@@ -72,7 +72,9 @@ func (c *Client) signV4(
 	ctx context.Context, req *http.Request, s *catalog.SigV4, body []byte,
 ) error {
 	if c.credentials == nil {
-		return noCredentials(fmt.Errorf("%w: sigv4 works only in a deployed relay, which has a role to sign with", errAuth))
+		return noCredentials(fmt.Errorf(
+			"%w: sigv4 works only in a deployed relay, which has a role to sign with", errAuth,
+		))
 	}
 	credentials, err := c.credentials.Retrieve(ctx)
 	if err != nil {

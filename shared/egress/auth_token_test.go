@@ -285,7 +285,9 @@ func TestTokensAreFetchedByTheGuardedClient(t *testing.T) {
 			"https://169.254.169.254/" + secret, "169.254.169.254", egress.ErrGuard,
 		},
 		"private by name": {"https://inside.test/" + secret, "127.0.0.1", egress.ErrGuard},
-		"another port":    {"https://198.51.100.1:8443/" + secret, "blocked by the guard", egress.ErrGuard},
+		"another port": {
+			"https://198.51.100.1:8443/" + secret, "blocked by the guard", egress.ErrGuard,
+		},
 		"http":            {"http://198.51.100.1/" + secret, "scheme https", egress.ErrRequest},
 		"user in the URL": {"https://a:" + secret + "@a.test/", "no user", egress.ErrRequest},
 		"no such name":    {"https://missing.test/" + secret, "no such host", nil},

@@ -60,8 +60,8 @@ type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 func usualTLS(roots *x509.CertPool) *tls.Config {
 	return &tls.Config{
 		RootCAs: roots, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-		// A connection that was closed while the function was frozen is opened again without a whole
-		// handshake.
+		// A connection that was closed while the function was frozen is opened again without a
+		// whole handshake.
 		ClientSessionCache: tls.NewLRUClientSessionCache(maxSessions),
 	}
 }

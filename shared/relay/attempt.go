@@ -167,7 +167,7 @@ func (a *Attempt) conclude(reply Reply, err error) error {
 func (s *step) body(ctx context.Context) ([]byte, error) {
 	if s.stored == nil {
 		var err error
-		if s.stored, err = s.event.content(ctx, s.cfg.Bodies); err != nil {
+		if s.stored, err = s.event.Content(ctx, s.cfg.Bodies); err != nil {
 			return nil, err
 		}
 	}

@@ -56,7 +56,8 @@ func (r references) secret(ctx context.Context, name string) (string, error) {
 	}
 	if r.store == nil {
 		return "", fmt.Errorf(
-			"%w: %s%s: this host has no secret store; use env:NAME", errUnready, catalog.SecretPrefix,
+			"%w: %s%s: this host has no secret store; use env:NAME", errUnready,
+			catalog.SecretPrefix,
 			name,
 		)
 	}

@@ -311,7 +311,9 @@ func TestSignaturesThatNoDeliveryCanHave(t *testing.T) {
 			"control character",
 		},
 		"settings": {
-			catalog.Signature{Provider: "meta", Secret: "secret"}, "describe its signature with hmac",
+			catalog.Signature{
+				Provider: "meta", Secret: "secret",
+			}, "describe its signature with hmac",
 		},
 		"proof in the body": {
 			catalog.Signature{Provider: "mailgun", Secret: "secret"}, "in the body or the URL",

@@ -25,9 +25,9 @@ func packBody(body []byte) (z []byte, compressed bool) {
 	return body, false
 }
 
-// content returns the event's body as it came, wherever it is stored. It may be e.Body itself.
+// Content returns the event's body as it came, wherever it is stored. It may be e.Body itself.
 // Errors: ErrFormat if a compressed body is damaged, and those of Bodies.
-func (e Event) content(ctx context.Context, bodies Bodies) ([]byte, error) {
+func (e Event) Content(ctx context.Context, bodies Bodies) ([]byte, error) {
 	switch {
 	case e.Packed != nil:
 		return format.Inflate(e.Packed, MaxPackedBodyBytes)

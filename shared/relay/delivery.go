@@ -31,8 +31,9 @@ const (
 	DNSFailed    Outcome = "dns"         // the host name did not resolve
 	Unreachable  Outcome = "unreachable" // no connection to the address
 	TLSFailed    Outcome = "tls"         // handshake or certificate
-	AuthFailed   Outcome = "auth"        // no token or secret to authenticate with: nothing was sent
-	TimedOut     Outcome = "timeout"     // the endpoint's timeout passed, in any phase
+	// no token or secret to authenticate with: nothing was sent
+	AuthFailed Outcome = "auth"
+	TimedOut   Outcome = "timeout" // the endpoint's timeout passed, in any phase
 	// the connection was reset or closed early, or the answer is not HTTP
 	Broken Outcome = "broken"
 	// nothing was sent and no attempt follows: the delivery is too old, its endpoint is disabled or
@@ -83,11 +84,13 @@ type DeliveryKey struct {
 }
 
 // Key returns the key of the delivery's record.
-func (d Delivery) Key() DeliveryKey { return DeliveryKey{d.EventID, d.Endpoint, d.ReceivedAt} }
+func (d Delivery) Key() DeliveryKey {
+	return DeliveryKey{EventID: d.EventID, Endpoint: d.Endpoint, ReceivedAt: d.ReceivedAt}
+}
 
 // DeliveryTo returns the key of the record of the event's delivery to an endpoint.
 func (e Event) DeliveryTo(endpoint string) DeliveryKey {
-	return DeliveryKey{e.ID, endpoint, e.ReceivedAt}
+	return DeliveryKey{EventID: e.ID, Endpoint: endpoint, ReceivedAt: e.ReceivedAt}
 }
 
 // Delivery is one event for one endpoint, as the ledger keeps it. The record begins with the first

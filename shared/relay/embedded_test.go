@@ -90,7 +90,9 @@ func newEmbeddedWorld(t *testing.T, s script) *world {
 
 	ctx, stop := context.WithCancel(context.Background())
 	var consumers sync.WaitGroup
-	for i, q := range []*sqlite.Queue{ingest, delivery, retry, orderedIngest, orderedDelivery, slow} {
+	for i, q := range []*sqlite.Queue{
+		ingest, delivery, retry, orderedIngest, orderedDelivery, slow,
+	} {
 		f := w.feeds[i]
 		from := &pushed{listed: listed{q}, notify: w.notify}
 		f.from = from

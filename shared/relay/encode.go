@@ -9,8 +9,8 @@ import (
 )
 
 // The documents of message.go write themselves, because reflection took most of the time of a
-// message. The result is the same, byte for byte: FuzzEncode holds that, and TestEveryFieldIsWritten finds
-// a field that has no line here.
+// message. The result is the same, byte for byte: FuzzEncode holds that, and
+// TestEveryFieldIsWritten finds a field that has no line here.
 
 // AppendJSON implements format.Appender.
 func (d eventDoc) AppendJSON(b []byte) []byte {

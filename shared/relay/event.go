@@ -149,9 +149,9 @@ func bodyKey(source string, receivedAt time.Time, body []byte) string {
 }
 
 // OwnEvent returns one of the relay's own events, of the source catalog.OwnSource, about something
-// of a tenant's ("": of the operator's). Its id is a hash of the tenant, eventType and happened: two
-// events with the same texts are one event. inbound is the traceparent to continue; "": a new trace
-// begins.
+// of a tenant's ("": of the operator's). Its id is a hash of the tenant, eventType and happened:
+// two events with the same texts are one event. inbound is the traceparent to continue; "": a new
+// trace begins.
 func OwnEvent(tenant, eventType, happened, inbound string, body []byte, at time.Time) Event {
 	return Event{
 		ID:      EventID(tenant, catalog.OwnSource, eventType+" "+happened),

@@ -160,7 +160,8 @@ func (f *fault) excuse() {
 }
 
 func (f *fault) wrap(p ports) ports {
-	p.ingest, p.orderedIngest = counted{p.ingest, &f.ingested}, counted{p.orderedIngest, &f.ingested}
+	p.ingest, p.orderedIngest = counted{p.ingest, &f.ingested},
+		counted{p.orderedIngest, &f.ingested}
 	return withFaults(f, p)
 }
 

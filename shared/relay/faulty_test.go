@@ -28,7 +28,9 @@ func withFaults(s striker, p ports) ports {
 		faultyQueue{s, "ingest", p.ingest}, faultyQueue{
 			s, "delivery", p.delivery,
 		}, faultyQueue{s, "retry", p.retry}, faultyQueue{s, "slow", p.slow},
-		faultyQueue{s, "ordered ingest", p.orderedIngest}, faultyQueue{s, "ordered delivery", p.orderedDelivery},
+		faultyQueue{s, "ordered ingest", p.orderedIngest}, faultyQueue{
+			s, "ordered delivery", p.orderedDelivery,
+		},
 		faultyQueue{s, "dead", p.dead}, faultyQueue{
 			s, "ingest-dlq", p.ingestDL,
 		}, faultyQueue{s, "delivery-dlq", p.poison},

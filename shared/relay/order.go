@@ -61,7 +61,7 @@ func (t task) orderedMessage(event Event, raw []byte, group string, resent bool)
 func (s *step) enqueueOrdered(ctx context.Context, o catalog.Order) error {
 	var doc document.Document
 	if o.Key != "" {
-		body, err := s.event.content(ctx, s.cfg.Bodies)
+		body, err := s.event.Content(ctx, s.cfg.Bodies)
 		if err != nil {
 			return err
 		}

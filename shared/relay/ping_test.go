@@ -59,10 +59,12 @@ func TestAnOperatorsPauseHoldsDeliveries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, hourly(3), "a")
-		if changed, err := operate.PauseEndpoint(t.Context(), &r.states, "a"); !changed || err != nil {
+		if changed, err := operate.PauseEndpoint(t.Context(), &r.states, "a"); !changed ||
+			err != nil {
 			t.Fatalf("%t, %v", changed, err)
 		}
-		if changed, err := operate.PauseEndpoint(t.Context(), &r.states, "a"); changed || err != nil {
+		if changed, err := operate.PauseEndpoint(t.Context(), &r.states, "a"); changed ||
+			err != nil {
 			t.Errorf("again: %t, %v", changed, err)
 		}
 		time.AfterFunc(3*time.Hour, func() {

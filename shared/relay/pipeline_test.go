@@ -71,7 +71,9 @@ func TestWebhookReachesEveryEndpointAsItCame(t *testing.T) {
 					packed = record.BodyRef.Packed
 				}
 				if inline != tt.inline || packed != tt.packed {
-					t.Errorf("inline %t, packed %t; want %t, %t", inline, packed, tt.inline, tt.packed)
+					t.Errorf(
+						"inline %t, packed %t; want %t, %t", inline, packed, tt.inline, tt.packed,
+					)
 				}
 			})
 		})

@@ -141,7 +141,7 @@ func (r *Router) document(
 	case !needed:
 		return document.Document{}, func() {}, nil
 	case e.BodyRef == nil:
-		body, err := e.content(ctx, r.bodies)
+		body, err := e.Content(ctx, r.bodies)
 		return e.document(body), func() {}, err
 	}
 	select {
@@ -149,7 +149,7 @@ func (r *Router) document(
 	case <-ctx.Done():
 		return document.Document{}, nil, ctx.Err()
 	}
-	body, err := e.content(ctx, r.bodies)
+	body, err := e.Content(ctx, r.bodies)
 	if err != nil {
 		<-r.large
 		return document.Document{}, nil, err

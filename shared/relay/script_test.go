@@ -129,7 +129,8 @@ var (
 	portNames = []string{
 		"", "source", "subscriptions", "endpoint", "record event", "read delivery", "save delivery",
 		"body", "schedule", "POST",
-		"to ingest", "to delivery", "to retry", "to dead", "to ordered ingest", "to ordered delivery", "hold",
+		"to ingest", "to delivery", "to retry", "to dead", "to ordered ingest",
+		"to ordered delivery", "hold",
 	}
 	illAnswers = []answer{
 		{status: 500}, {

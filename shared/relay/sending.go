@@ -83,7 +83,7 @@ func (s *sending) addAll(i int) {
 		} else {
 			s.plain.add(i, Outgoing{
 				Body: first.encode(r.raw), Group: endpoint, Resent: r.resent,
-				Value: &deliveryValue{first.versioned(), &r.event},
+				Value: &deliveryValue{task: first.versioned(), event: &r.event},
 			})
 		}
 		if len(s.plain.out)+len(s.ordered.out) >= s.fanout.cfg.Chunk ||

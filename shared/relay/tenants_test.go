@@ -124,7 +124,9 @@ func TestAnEventGoesToItsTenantAndToTheOperator(t *testing.T) {
 				}
 				record, err := r.ledger.EventRecord(t.Context(), event)
 				if err != nil || record.Tenant == "" || record.Source != tt.source {
-					t.Errorf("record of tenant %q, source %q, %v", record.Tenant, record.Source, err)
+					t.Errorf(
+						"record of tenant %q, source %q, %v", record.Tenant, record.Source, err,
+					)
 				}
 			})
 		})
@@ -165,17 +167,19 @@ func TestATenantThatIsMissingIsRefused(t *testing.T) {
 		want string // "": refused
 		is   bool   // accepted
 	}{
-		"in a header":             {catalog.TenantOf{Header: header}, "acme", "acme", true},
-		"in the body":             {catalog.TenantOf{JSON: path}, "acme", "acme", true},
-		"fixed":                   {catalog.TenantOf{ID: "acme"}, "", "acme", true},
-		"absent":                  {catalog.TenantOf{Header: header}, "", "", false},
-		"empty in the body":       {catalog.TenantOf{JSON: path}, "", "", false},
-		"not in the body":         {catalog.TenantOf{JSON: "account.name"}, "acme", "", false},
-		"not an id":               {catalog.TenantOf{Header: header}, "a/b", "", false},
-		"not an id in the body":   {catalog.TenantOf{JSON: path}, "-a", "", false},
-		"sent twice":              {catalog.TenantOf{Header: header}, "a,b", "", false},
-		"optional and absent":     {catalog.TenantOf{Header: header, Optional: true}, "", "", true},
-		"optional and not an id":  {catalog.TenantOf{Header: header, Optional: true}, "a b", "", false},
+		"in a header":           {catalog.TenantOf{Header: header}, "acme", "acme", true},
+		"in the body":           {catalog.TenantOf{JSON: path}, "acme", "acme", true},
+		"fixed":                 {catalog.TenantOf{ID: "acme"}, "", "acme", true},
+		"absent":                {catalog.TenantOf{Header: header}, "", "", false},
+		"empty in the body":     {catalog.TenantOf{JSON: path}, "", "", false},
+		"not in the body":       {catalog.TenantOf{JSON: "account.name"}, "acme", "", false},
+		"not an id":             {catalog.TenantOf{Header: header}, "a/b", "", false},
+		"not an id in the body": {catalog.TenantOf{JSON: path}, "-a", "", false},
+		"sent twice":            {catalog.TenantOf{Header: header}, "a,b", "", false},
+		"optional and absent":   {catalog.TenantOf{Header: header, Optional: true}, "", "", true},
+		"optional and not an id": {
+			catalog.TenantOf{Header: header, Optional: true}, "a b", "", false,
+		},
 		"optional and in the way": {catalog.TenantOf{JSON: path, Optional: true}, "b", "b", true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -213,7 +217,8 @@ func TestAPathThatIsNotExactlyASourcesIsNotFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newTenantsRig(t)
 		for _, source := range []string{
-			"/app", "/billing", "acme/", "acme/app", "acme/acme/billing", "beta/own", "none/billing",
+			"/app", "/billing", "acme/", "acme/app", "acme/acme/billing", "beta/own",
+			"none/billing",
 			"relay", "acme/relay", "", "/",
 		} {
 			if _, err := r.postAs(source, "acme", "1"); !errors.Is(err, catalog.ErrNotFound) {

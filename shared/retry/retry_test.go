@@ -199,7 +199,9 @@ func TestExponential(t *testing.T) {
 			retry.Exponential{First: -s, Attempts: 3}, nil, "first wait -1s",
 		},
 		"first over the longest": {
-			retry.Exponential{First: 2 * s, Max: s, Attempts: 3}, nil, "first wait 2s, longest wait 1s",
+			retry.Exponential{
+				First: 2 * s, Max: s, Attempts: 3,
+			}, nil, "first wait 2s, longest wait 1s",
 		},
 		"longest is below zero": {
 			retry.Exponential{First: s, Max: -s, Attempts: 3}, nil, "longest wait -1s",

@@ -40,8 +40,8 @@ type Mismatch struct {
 	// elements if there are arrays, at most MaxFound, each cut to MaxFoundBytes. "{…}" is an
 	// object, "[]" an empty array. None: there is nothing.
 	Found []string
-	// Alone tells that the rest of the rule matches: the rule would match if it took every value
-	// in this place. If no list of the rule is alone, the first one is given that does not match
+	// Alone tells that the rest of the rule matches: the rule would match if it took every value in
+	// this place. If no list of the rule is alone, the first one is given that does not match
 	// together with those before it.
 	Alone bool
 }
@@ -50,8 +50,9 @@ type Mismatch struct {
 // much as some dozens of matches.
 //
 // The rule is the one of Table.Match: nil means that a table with r alone has it in Result.Rules.
-// The cause is never Differs if the table has it in Result.Undecided. A filter with "$or" is explained by an alternative in which a single list fails, if there is one, and by
-// its first alternative otherwise.
+// The cause is never Differs if the table has it in Result.Undecided. A filter with "$or" is
+// explained by an alternative in which a single list fails, if there is one, and by its first
+// alternative otherwise.
 func Explain(r Rule, e Event) *Mismatch {
 	result := New([]Rule{r}).Match(e)
 	if len(result.Rules) > 0 {
@@ -277,8 +278,8 @@ func (x *explanation) found(path []string) []string {
 	return []string{shown(toJSON(text))}
 }
 
-// collect reads the next value and adds what is at path within it, of every element of an array.
-// Of a name that an object has twice the last counts.
+// collect reads the next value and adds what is at path within it, of every element of an array. Of
+// a name that an object has twice the last counts.
 func (r *reader) collect(path, found []string) []string {
 	switch r.next() {
 	case '[':

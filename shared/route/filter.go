@@ -83,7 +83,9 @@ var trusts = []string{"verified", "authenticated", "unverified"}
 func ParseFilter(text []byte) (*Filter, error) {
 	if len(text) > MaxFilterBytes {
 		return nil, &FilterError{
-			Problem: fmt.Sprintf("has %d bytes of JSON; at most %d are allowed", len(text), MaxFilterBytes),
+			Problem: fmt.Sprintf(
+				"has %d bytes of JSON; at most %d are allowed", len(text), MaxFilterBytes,
+			),
 		}
 	}
 	if err := json.Unmarshal(text, new(map[string]json.RawMessage)); err != nil ||
@@ -255,7 +257,9 @@ func (p location) member(name string, value any) ([]node, error) {
 		return nil, p.fail(bareOperator, name)
 	}
 	return nil,
-		p.fail("is a single value; write a list of the allowed values, even if there is only one: […]")
+		p.fail(
+			"is a single value; write a list of the allowed values, even if there is only one: […]",
+		)
 }
 
 const bareOperator = `is an operator without a list around it; write [{"%s": …}]`
@@ -295,7 +299,9 @@ func (p location) check(value any) error {
 	case !slices.Contains(
 		[]string{typeField, sourceField, trustField, headersField, dataField}, top,
 	):
-		return p.fail("is not a field of an event; the fields are type, source, trust, headers and data")
+		return p.fail(
+			"is not a field of an event; the fields are type, source, trust, headers and data",
+		)
 	case top == headersField && len(p.names) == 1 && !isObject:
 		return p.fail("takes an object of headers, each with a list of values")
 	case top == headersField && name != strings.ToLower(name):
@@ -303,7 +309,9 @@ func (p location) check(value any) error {
 			"must be in lower case: %q", strings.ToLower(name),
 		)
 	case top == headersField && len(p.names) > 1 && !isToken(name):
-		return p.fail("is not the name of a header; allowed are letters, digits and !#$%%&'*+-.^_`|~")
+		return p.fail(
+			"is not the name of a header; allowed are letters, digits and !#$%%&'*+-.^_`|~",
+		)
 	case top != dataField && isObject && (top != headersField || len(p.names) > 1):
 		return p.fail("takes a list of values and operators: [{…}]")
 	}
@@ -355,7 +363,9 @@ func (p location) list(elements []any) (list, error) {
 	isTrust := func(trust string) bool { return allHold([]list{l}, textScalar(trust)) }
 	if p.names[0] == trustField && !l.absent && !slices.ContainsFunc(trusts, isTrust) {
 		return list{},
-			p.fail("can match none of %s, and there are no other values", strings.Join(trusts, ", "))
+			p.fail(
+				"can match none of %s, and there are no other values", strings.Join(trusts, ", "),
+			)
 	}
 	return l, nil
 }
@@ -423,7 +433,9 @@ func (p location) merge(a, b node) (node, error) {
 		return node{},
 			p.fail("has a list in one place and an object in another; it can be only one of them")
 	case !satisfiable(both.lists):
-		return node{}, p.fail("has two lists, one of them under $or, without a common value, so nothing can match")
+		return node{}, p.fail(
+			"has two lists, one of them under $or, without a common value, so nothing can match",
+		)
 	}
 	both.fields = slices.Clone(a.fields)
 	for _, f := range b.fields {

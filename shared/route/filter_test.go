@@ -379,7 +379,8 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 		},
 		"an operator as a field in $or": {
 			`{"data": {"price": {"$or": [{"numeric": [">", 0]}, {"prefix": ["x"]}]}}}`,
-			"data.price.$or[0].numeric", "is the name of an operator, so it cannot be a field within $or",
+			"data.price.$or[0].numeric",
+			"is the name of an operator, so it cannot be a field within $or",
 		},
 		"an operator deep in $or": {
 			`{"data": {"$or": [{"a": {"suffix": ["x"]}}, {"b": [1]}]}}`, "data.$or[0].a.suffix",

@@ -75,7 +75,8 @@ func parse(secret string) (key, error) {
 		return nil, err // names a position, not the secret
 	}
 	if len(raw) < MinKeyBytes || len(raw) > MaxKeyBytes {
-		return nil, fmt.Errorf("has %d bytes; %d to %d are allowed", len(raw), MinKeyBytes, MaxKeyBytes)
+		return nil,
+			fmt.Errorf("has %d bytes; %d to %d are allowed", len(raw), MinKeyBytes, MaxKeyBytes)
 	}
 	return standardwebhooks.NewWebhookRaw(raw)
 }
@@ -90,7 +91,8 @@ func parsePrivate(encoded string) (key, error) {
 	}
 	if len(raw) != ed25519.SeedSize && len(raw) != ed25519.PrivateKeySize {
 		return nil, fmt.Errorf(
-			"has %d bytes; %d or %d are allowed", len(raw), ed25519.SeedSize, ed25519.PrivateKeySize,
+			"has %d bytes; %d or %d are allowed", len(raw), ed25519.SeedSize,
+			ed25519.PrivateKeySize,
 		)
 	}
 	k := ed25519.NewKeyFromSeed(raw[:ed25519.SeedSize])

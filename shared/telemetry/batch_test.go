@@ -39,7 +39,9 @@ func TestABatchHasOneLineForWhatWentWell(t *testing.T) {
 				EventID: "evt_4", Source: catalog.OwnSource, Result: relay.Routed, Recorded: true,
 				Endpoints: 1,
 			})
-			l.Routed(ctx, relay.RouteReport{EventID: "evt_5", Result: relay.Unrouted, Recorded: true})
+			l.Routed(
+				ctx, relay.RouteReport{EventID: "evt_5", Result: relay.Unrouted, Recorded: true},
+			)
 			l.Routed(ctx, relay.RouteReport{EventID: "evt_6", Result: relay.Routed, Endpoints: 7})
 		}, 1, map[string]float64{"Routed": 2, "Deliveries": 4, "Duplicate": 1, "Unrouted": 1},
 			[]string{"evt_1", "evt_2", "evt_3", "evt_4", "evt_5", "evt_6"}},
@@ -70,7 +72,9 @@ func TestABatchHasOneLineForWhatWentWell(t *testing.T) {
 				EventID: "evt_2", Attempt: ok, Status: relay.Delivered,
 				Change: &gate.Change{Type: "endpoint.closed"},
 			})
-			l.Attempted(ctx, relay.AttemptReport{EventID: "evt_3", Attempt: ok, Status: relay.Waiting})
+			l.Attempted(
+				ctx, relay.AttemptReport{EventID: "evt_3", Attempt: ok, Status: relay.Waiting},
+			)
 			l.Attempted(ctx, relay.AttemptReport{EventID: "evt_4", Held: time.Second})
 			l.Attempted(ctx, relay.AttemptReport{
 				EventID: "evt_5", Attempt: ok, Status: relay.Delivered, Err: errors.New("down"),

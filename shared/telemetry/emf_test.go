@@ -132,9 +132,11 @@ var metrics = map[string]struct {
 	report func(telemetry.Log)
 	want   map[string]float64
 }{
-	"accepted":    {receive("evt_1", nil), one("Accepted")},
-	"handshake":   {receive("", nil), nil},
-	"unavailable": {receive("", fmt.Errorf("%w: table down", relay.ErrUnavailable)), one("Unavailable")},
+	"accepted":  {receive("evt_1", nil), one("Accepted")},
+	"handshake": {receive("", nil), nil},
+	"unavailable": {
+		receive("", fmt.Errorf("%w: table down", relay.ErrUnavailable)), one("Unavailable"),
+	},
 	"failed, or not": {receive(
 		"", fmt.Errorf("%w: %w: queue down", relay.ErrUnavailable, relay.ErrUncertain),
 	),
@@ -202,7 +204,9 @@ var metrics = map[string]struct {
 	"dead, and disabled before":    {attempt(relay.Dead, relay.Skipped, nil), one("Dead")},
 	"to be retried without a POST": {attempt(relay.Waiting, relay.Blocked, nil), nil},
 	"an attempt not on record":     {attempt("", relay.Succeeded, errors.New("table down")), nil},
-	"recorded, and more to do": {attempt(relay.Waiting, relay.FailedAnswer, errors.New("queue down")),
+	"recorded, and more to do": {attempt(
+		relay.Waiting, relay.FailedAnswer, errors.New("queue down"),
+	),
 		map[string]float64{"EndpointMs[" + relayName + "]": 5}},
 
 	"a clean sweep": {

@@ -213,8 +213,11 @@ func (l Log) Swept(ctx context.Context, r operate.SweepReport, err error) {
 	attrs := append(make([]slog.Attr, 0, room),
 		slog.Int("events", r.Events), slog.Int(
 			"deliveries", r.Deliveries,
-		), slog.Int("delivered", r.Delivered), slog.Int("unneeded", r.Unneeded), slog.Int("dead", r.Dead),
-		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing), slog.Int("notSent", r.NotSent),
+		), slog.Int(
+			"delivered", r.Delivered,
+		), slog.Int("unneeded", r.Unneeded), slog.Int("dead", r.Dead),
+		slog.Int("waiting", r.Waiting), slog.Int("missing", r.Missing),
+		slog.Int("notSent", r.NotSent),
 		slog.Int("overdue", r.Overdue),
 		slog.Int("putBack", r.PutBack), slog.Bool("partial", r.Partial),
 		slog.Int("behind", r.Behind),

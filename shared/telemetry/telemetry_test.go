@@ -202,15 +202,17 @@ func TestOneLineForEach(t *testing.T) {
 			},
 			map[string]any{"level": "INFO", "msg": "swept", "events": 2.0, "deliveries": 4.0,
 				"delivered": 2.0, "dead": 1.0, "waiting": 1.0,
-				"missing": 0.0, "notSent": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0, "unneeded": 0.0,
-				"partial": false, "durationMs": 1000.0},
+				"missing": 0.0, "notSent": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0,
+				"unneeded": 0.0,
+				"partial":  false, "durationMs": 1000.0},
 		},
 		"a sweep that had no time": {
 			func(l telemetry.Log) { l.Swept(ctx, operate.SweepReport{Partial: true}, nil) },
 			map[string]any{"level": "WARN", "msg": "swept", "events": 0.0, "deliveries": 0.0,
 				"delivered": 0.0, "dead": 0.0, "waiting": 0.0,
-				"missing": 0.0, "notSent": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0, "unneeded": 0.0,
-				"partial": true, "durationMs": 0.0},
+				"missing": 0.0, "notSent": 0.0, "overdue": 0.0, "putBack": 0.0, "behind": 0.0,
+				"unneeded": 0.0,
+				"partial":  true, "durationMs": 0.0},
 		},
 		"a sweep that failed": {
 			func(l telemetry.Log) {
@@ -218,8 +220,9 @@ func TestOneLineForEach(t *testing.T) {
 			},
 			map[string]any{"level": "ERROR", "msg": "swept", "events": 0.0, "deliveries": 0.0,
 				"delivered": 0.0, "dead": 0.0, "waiting": 0.0,
-				"missing": 0.0, "notSent": 0.0, "overdue": 1.0, "putBack": 0.0, "behind": 0.0, "unneeded": 0.0,
-				"partial": false, "durationMs": 0.0, "error": "queue down"},
+				"missing": 0.0, "notSent": 0.0, "overdue": 1.0, "putBack": 0.0, "behind": 0.0,
+				"unneeded": 0.0,
+				"partial":  false, "durationMs": 0.0, "error": "queue down"},
 		},
 	}
 	for name, tt := range tests {

@@ -157,7 +157,8 @@ func runJQ(ctx context.Context, e *Event, program string, runner Runner) ([]byte
 		return nil, nil
 	case len(results) > 1:
 		return nil, failf(
-			"the jq program has %d results; put brackets around it for a list of them", len(results),
+			"the jq program has %d results; put brackets around it for a list of them",
+			len(results),
 		)
 	case string(results[0]) == "false":
 		return nil, nil

@@ -53,7 +53,9 @@ var discord = preset{
 		}
 		if embed := b.embed(); embed != nil {
 			object = append(
-				object, member{name: "embeds", node: listNode{elements: []node{embed}, sparse: true}},
+				object, member{
+					name: "embeds", node: listNode{elements: []node{embed}, sparse: true},
+				},
 			)
 		}
 		return object, "application/json"

@@ -1,8 +1,7 @@
 package transform
 
 // cloudevents is the structured mode of CloudEvents 1.0.2, or its binary mode, in which the body
-// stays as it came.
-// https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
+// stays as it came. https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 // https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 var cloudevents = preset{
 	options: []option{

@@ -345,7 +345,8 @@ func (p *parser) path() expression {
 	found, ok := attributes[root]
 	if !ok {
 		if p.peek() == '(' && functions[root].call != nil {
-			p.fail(begin, "%s is a function; write it after its value and a bar, as in {data.name | %s}",
+			p.fail(begin,
+				"%s is a function; write it after its value and a bar, as in {data.name | %s}",
 				root, root)
 		}
 		p.fail(begin, "there is no %q in an event; a value begins with %s", root, roots())
@@ -376,7 +377,10 @@ func (p *parser) steps() []document.Step {
 			p.at++
 			name := p.name()
 			if name == "" {
-				p.fail(begin, `a name is missing after the dot; other names are written as in data["a name"]`)
+				p.fail(
+					begin,
+					`a name is missing after the dot; other names are written as in data["a name"]`,
+				)
 			}
 			steps = append(steps, document.Step{Name: name})
 		case '[':

@@ -14,8 +14,8 @@ import (
 	"webhook-relay/shared/document"
 )
 
-// function is a function of expressions. It is written after its subject and a bar:
-// "data.name | truncate(80)".
+// function is a function of expressions. It is written after its subject and a bar: "data.name |
+// truncate(80)".
 type function struct {
 	min, max int // number of arguments
 	// check says what is wrong with arguments that are literals; nil: nothing can be.

@@ -13,11 +13,23 @@ import (
 // FuzzApply: whatever the specification and the document, a result is valid JSON in UTF-8 within
 // the limit, and a request that can be sent.
 func FuzzApply(f *testing.F) {
-	f.Add(`{"body":{"a":["{data.x} {data.x[].y | upper}","{data}"],"b":"{data['x'][0] / 2}"}}`, invoice)
+	f.Add(
+		`{"body":{"a":["{data.x} {data.x[].y | upper}","{data}"],"b":"{data['x'][0] / 2}"}}`,
+		invoice,
+	)
 	f.Add(`{"body":"{data.text | truncate(5) | json | replace('a', '\"')}"}`, invoice)
-	f.Add(`{"path":"/a/{data.currency}","query":{"a":"{data.text}"},"headers":{"x":"{data.text}"}}`, invoice)
-	f.Add(`{"body":"{data.when | date('%Y %s %L %z')} {data.items[].name | join(', ') | length}"}`, invoice)
-	f.Add(`{"body":["{data.a[0].b}","{data.a[].b}","{data.a}"]}`, `{"a":[{"b":1,"b":2}],"a":[{"b":[3]}]}`)
+	f.Add(
+		`{"path":"/a/{data.currency}","query":{"a":"{data.text}"},"headers":{"x":"{data.text}"}}`,
+		invoice,
+	)
+	f.Add(
+		`{"body":"{data.when | date('%Y %s %L %z')} {data.items[].name | join(', ') | length}"}`,
+		invoice,
+	)
+	f.Add(
+		`{"body":["{data.a[0].b}","{data.a[].b}","{data.a}"]}`,
+		`{"a":[{"b":1,"b":2}],"a":[{"b":[3]}]}`,
+	)
 	for preset, options := range full {
 		for _, payload := range []string{"mentions", "escapes", "control", "an object"} {
 			f.Add(specOf(preset, options), payloads[payload])

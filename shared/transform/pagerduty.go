@@ -49,7 +49,7 @@ var pagerduty = preset{
 		}
 		if b.has("url") {
 			alert = append(alert, member{name: "links", optional: true, node: listNode{
-				sparse: true, elements: []node{whole{`{"href":`, b.link("url")}},
+				sparse: true, elements: []node{whole{begin: `{"href":`, value: b.link("url")}},
 			}})
 		}
 		return alert, "application/json"

@@ -192,7 +192,9 @@ func TestPayloadsStayText(t *testing.T) {
 	}
 	if got, err = apply(t, specOf("slack", full["slack"]), payloads["links"]); err != nil ||
 		strings.Contains(string(got.Body), "<") ||
-		strings.Count(string(got.Body), `"mrkdwn"`) != strings.Count(string(got.Body), `"verbatim":true`) {
+		strings.Count(string(got.Body), `"mrkdwn"`) != strings.Count(
+			string(got.Body), `"verbatim":true`,
+		) {
 		t.Errorf("slack links: %s, %v", got.Body, err)
 	}
 	for _, receiver := range []string{"discord", "teams"} {

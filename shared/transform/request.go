@@ -67,7 +67,8 @@ func (t *Transform) joinPath(r *run) (string, error) {
 		case text == "" && len(s.text.pieces) > 0:
 			return "", failf("path: a value is missing or empty, so the path has a gap")
 		case text == "." || text == "..":
-			return "", failf("path: a value makes the segment %q, which would change the path", text)
+			return "",
+				failf("path: a value makes the segment %q, which would change the path", text)
 		}
 		b.WriteByte('/')
 		b.WriteString(text)

@@ -3,8 +3,7 @@ package transform
 import "unicode/utf8"
 
 // mrkdwn is Slack's markup. A value keeps its characters: &, < and > are escaped, which begin
-// mentions and links.
-// https://docs.slack.dev/messaging/formatting-message-text#escaping
+// mentions and links. https://docs.slack.dev/messaging/formatting-message-text#escaping
 var mrkdwn = style{escape: escapeHTML, size: inUTF16}
 
 func escapeHTML(b []byte, r rune) []byte {
@@ -21,8 +20,7 @@ func escapeHTML(b []byte, r rune) []byte {
 
 var plain = style{size: inUTF16}
 
-// Slack's limits, in characters.
-// https://docs.slack.dev/reference/block-kit/blocks
+// Slack's limits, in characters. https://docs.slack.dev/reference/block-kit/blocks
 const (
 	slackText   = 3000 // of a section
 	slackHeader = 150  // of a header

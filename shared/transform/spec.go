@@ -21,8 +21,8 @@ const (
 // ParseError says what is wrong with a specification, and how to mend it.
 type ParseError struct {
 	At string // the key, such as body.title; "": the specification itself
-	// Line and Column are where in the text at that key, from 1 on; 0: the whole value. Columns
-	// are counted in characters.
+	// Line and Column are where in the text at that key, from 1 on; 0: the whole value. Columns are
+	// counted in characters.
 	Line, Column int
 	Problem      string
 }
@@ -185,7 +185,8 @@ func (b *builder) request(t *Transform) {
 
 // isToken tells whether a lower-case name is one of a header (RFC 9110, section 5.6.2).
 func isToken(name string) bool {
-	return name != "" && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") == ""
+	return name != "" &&
+		strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") == ""
 }
 
 // texts yields the members of a map of texts.
@@ -216,7 +217,9 @@ func (b *builder) texts(key string) func(yield func(string, *textNode) bool) {
 func (b *builder) path(raw []byte) []segment {
 	text := b.text("path", raw)
 	if len(text.pieces) == 0 || !strings.HasPrefix(text.pieces[0].literal, "/") {
-		refuse("path", "it does not begin with a slash; it is added to the path of the endpoint's URL")
+		refuse(
+			"path", "it does not begin with a slash; it is added to the path of the endpoint's URL",
+		)
 	}
 	var segments []segment
 	for _, p := range text.pieces {
@@ -227,8 +230,9 @@ func (b *builder) path(raw []byte) []segment {
 		}
 		for i, part := range strings.Split(p.literal, "/") {
 			if !isPathText(part) {
-				refuse("path", "%q has characters that a path cannot have; percent-encode them, and "+
-					"write a query under query", part)
+				refuse("path",
+					"%q has characters that a path cannot have; percent-encode them, and "+
+						"write a query under query", part)
 			}
 			if i > 0 {
 				segments = append(segments, segment{text: &textNode{escape: escapePath}})

@@ -62,7 +62,12 @@ var teams = preset{
 		}
 		if b.has("url") {
 			card = append(card, member{name: "actions", optional: true, node: listNode{
-				sparse: true, elements: []node{whole{`{"type":"Action.OpenUrl","title":"Open","url":`, b.link("url")}},
+				sparse: true, elements: []node{
+					whole{
+						begin: `{"type":"Action.OpenUrl","title":"Open","url":`,
+						value: b.link("url"),
+					},
+				},
 			}})
 		}
 		return objectNode{

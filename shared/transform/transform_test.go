@@ -176,8 +176,10 @@ func TestRequest(t *testing.T) {
 				"path":"/v2/projects/{data.amount_paid}"}`,
 			want: transform.Result{
 				Method: "POST", Path: "/v2/projects/1999",
-				Header:      map[string]string{"x-kind": "invoice.paid"},
-				Body:        []byte(`{"id":5,"title":"eur","labels":["x","z"],"fixed":{"a":[1,true,null,"x"]}}`),
+				Header: map[string]string{"x-kind": "invoice.paid"},
+				Body: []byte(
+					`{"id":5,"title":"eur","labels":["x","z"],"fixed":{"a":[1,true,null,"x"]}}`,
+				),
 				ContentType: "application/json",
 			},
 		},
@@ -277,12 +279,13 @@ func TestParseErrors(t *testing.T) {
 		`{"body":"{` + strings.Repeat("(", 17) + `1"}`:      "more than 16 parentheses",
 		`{"body":"{data` + strings.Repeat(".a", 33) + `}"}`: "more than 32 names",
 		`{"body":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`: "more than 32 levels",
-		`{"body":"` + strings.Repeat("x", 65536) + `"}`:                      "more than 65536 bytes",
-		`{"preset":"pagerduty","summary":"x","action":"open"}`:               `action: "open" is not known; there are trigger,`,
-		`{"preset":"cloudevents","mode":"both"}`:                             `mode: "both" is not known`,
-		`{"preset":"cloudevents","mode":"binary","data":1}`:                  "data: in binary mode",
-		`{"preset":"discord","text":"x","url":"https://x"}`:                  "url: it is the link of the title",
-		`{"preset":"teams","text":"x","fields":{"":"y"}}`:                    "fields.: its name has 0 characters",
+		`{"body":"` + strings.Repeat("x", 65536) +
+			`"}`: "more than 65536 bytes",
+		`{"preset":"pagerduty","summary":"x","action":"open"}`: `action: "open" is not known; there are trigger,`,
+		`{"preset":"cloudevents","mode":"both"}`:               `mode: "both" is not known`,
+		`{"preset":"cloudevents","mode":"binary","data":1}`:    "data: in binary mode",
+		`{"preset":"discord","text":"x","url":"https://x"}`:    "url: it is the link of the title",
+		`{"preset":"teams","text":"x","fields":{"":"y"}}`:      "fields.: its name has 0 characters",
 	} {
 		_, err := transform.Parse([]byte(spec))
 		if _, ok := errors.AsType[*transform.ParseError](err); !ok ||

@@ -147,8 +147,8 @@ func timeOf(v value) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// sinceEpoch reads a number as a time. A time in the next unit begins where the one before would
-// be some 3,000 years away.
+// sinceEpoch reads a number as a time. A time in the next unit begins where the one before would be
+// some 3,000 years away.
 func sinceEpoch(n number) (time.Time, bool) {
 	const year5138 = 1e11
 	unit, f := float64(time.Second), max(n.float, -n.float)

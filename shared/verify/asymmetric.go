@@ -315,7 +315,8 @@ func (p *publicProof) checkSeam(body []byte) error {
 	after := p.payload[slices.Index(p.payload, placeTimestamp)+1]
 	if after == placeBody && len(body) > 0 && '0' <= body[0] && body[0] <= '9' {
 		return fmt.Errorf(
-			"%w: the body begins with a digit, so the border between time and body is ambiguous", ErrMalformed,
+			"%w: the body begins with a digit, so the border between time and body is ambiguous",
+			ErrMalformed,
 		)
 	}
 	return nil

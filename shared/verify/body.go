@@ -415,7 +415,9 @@ func (p *bodyTokenProof) checkHolder(holder []byte) error {
 }
 
 func (p *bodyTokenProof) errNoHolder() error {
-	return fmt.Errorf("%w: %s in the body has an element that is not an object", ErrMalformed, p.list)
+	return fmt.Errorf(
+		"%w: %s in the body has an element that is not an object", ErrMalformed, p.list,
+	)
 }
 
 // holders returns the objects that must hold the token: at least one.

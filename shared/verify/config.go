@@ -165,7 +165,8 @@ func unknownProvider(name string) error {
 	})
 	if len(near) > 0 {
 		return wrong(
-			"provider", "%q is unknown; similar names are %s; all %d are in docs/providers.md", name,
+			"provider", "%q is unknown; similar names are %s; all %d are in docs/providers.md",
+			name,
 			strings.Join(near, ", "), len(all),
 		)
 	}

@@ -100,7 +100,9 @@ func TestNew_NamesTheFieldAndTheCure(t *testing.T) {
 			[]string{"hmac.timestamp_format: ", "no {timestamp}"},
 		},
 		"hash for a type": {
-			located(verify.Locator{Body: true}), []string{"event_type.body: ", "a hash cannot be an event type"},
+			located(verify.Locator{Body: true}), []string{
+				"event_type.body: ", "a hash cannot be an event type",
+			},
 		},
 		"open brace": {described(block{Payload: "{body}.{id"}),
 			[]string{"hmac.payload: ", "{body}, {id}, {method}"}},

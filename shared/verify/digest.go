@@ -100,7 +100,8 @@ func checkHex(header, sent string, size int) error {
 func checkDigestBody(body []byte) error {
 	if n := len(body); n > 0 && '0' <= body[n-1] && body[n-1] <= '9' {
 		return fmt.Errorf(
-			"%w: the body ends in a digit, so the border between body and time is ambiguous", ErrMalformed,
+			"%w: the body ends in a digit, so the border between body and time is ambiguous",
+			ErrMalformed,
 		)
 	}
 	return nil

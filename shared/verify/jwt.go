@@ -201,7 +201,8 @@ func (p *webTokenProof) check(ctx context.Context, r Request) error {
 		}
 		if subtle.ConstantTimeCompare([]byte(sent), []byte(p.hashOf(r.Body))) != 1 {
 			return fmt.Errorf(
-				"%w: the body's hash is not the one in the token's claim %s", ErrMismatch, p.bodyHash,
+				"%w: the body's hash is not the one in the token's claim %s", ErrMismatch,
+				p.bodyHash,
 			)
 		}
 	}

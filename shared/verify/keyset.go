@@ -85,7 +85,8 @@ func pinnedKeySet(k *keys) (keySet, error) {
 	set, err := readKeySet([]byte(text))
 	if err != nil || len(set) == 0 {
 		return nil, wrong(
-			"settings."+settingKeySet, `is not a JSON Web Key Set with a key in it: {"keys": [...]}`,
+			"settings."+settingKeySet,
+			`is not a JSON Web Key Set with a key in it: {"keys": [...]}`,
 		)
 	}
 	return set, nil

@@ -100,7 +100,9 @@ func mercadoPagoText(r Request, timestamp string) (string, error) {
 		)
 	case told != "" && told != id: // only the query's id is signed
 		return "",
-			fmt.Errorf("%w: the %s in the body is not the one in the query", ErrMismatch, mercadoPagoID)
+			fmt.Errorf(
+				"%w: the %s in the body is not the one in the query", ErrMismatch, mercadoPagoID,
+			)
 	}
 	if id != "" {
 		id = "id:" + id + ";"

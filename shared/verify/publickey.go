@@ -61,7 +61,8 @@ func readSPKI(text string) (crypto.PublicKey, error) {
 	if certificate, err := x509.ParseCertificate(der); err == nil {
 		return certificate.PublicKey, nil
 	}
-	return nil, errors.New("decodes, but is not a public key; copy all of it, as the provider shows it")
+	return nil,
+		errors.New("decodes, but is not a public key; copy all of it, as the provider shows it")
 }
 
 // readPEM returns the kind that PEM names, and the decoded bytes. For base64 without PEM's frame
@@ -193,7 +194,9 @@ func wantRSA(key crypto.PublicKey) error {
 		return errors.New("is not an RSA public key; copy the public key as the provider shows it")
 	}
 	if n := k.N.BitLen(); n < minRSABits {
-		return fmt.Errorf("is an RSA key of %d bits; at least %d are needed to be safe", n, minRSABits)
+		return fmt.Errorf(
+			"is an RSA key of %d bits; at least %d are needed to be safe", n, minRSABits,
+		)
 	}
 	return nil
 }

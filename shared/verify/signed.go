@@ -267,7 +267,8 @@ func (s signed) checkUse(payload []string) error {
 	switch {
 	case !slices.Contains(payload, placeBody):
 		return wrong(
-			"hmac.payload", "%q has no {body}, so anybody could replace the body; add {body}", s.Payload,
+			"hmac.payload", "%q has no {body}, so anybody could replace the body; add {body}",
+			s.Payload,
 		)
 	case inBody && (timed || s.TimestampHeader != ""):
 		return wrong(

@@ -83,7 +83,8 @@ func (s sns) prepare(k *keys) (proof, error) {
 			parts[2] != "sns" {
 			return nil, wrong(
 				"settings."+settingTopics,
-				"%q is not the ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:orders", topic,
+				"%q is not the ARN of a topic, such as arn:aws:sns:eu-west-1:123456789012:orders",
+				topic,
 			)
 		}
 	}

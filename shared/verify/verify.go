@@ -111,7 +111,9 @@ var (
 
 // ErrSecondHandshake is an ErrMismatch: a handshake brought a secret, but the source already has
 // one.
-var ErrSecondHandshake = fmt.Errorf("%w: a second handshake, but the source has a secret already", ErrMismatch)
+var ErrSecondHandshake = fmt.Errorf(
+	"%w: a second handshake, but the source has a secret already", ErrMismatch,
+)
 
 // Fetcher fetches a certificate or a public key from the provider's servers, if the scheme needs
 // one. It must refuse private addresses, limit the size of the answer, and return an error for any

@@ -15,8 +15,8 @@ import (
 	"webhook-relay/shared/relay/format"
 )
 
-// The kinds of catalog items. A kind and a name make the sort key. For items with secrets a kind and
-// a qualified name also make the name under which the secrets are sealed ("source/github").
+// The kinds of catalog items. A kind and a name make the sort key. For items with secrets a kind
+// and a qualified name also make the name under which the secrets are sealed ("source/github").
 const (
 	sourceKind       = "source"
 	endpointKind     = "endpoint"
@@ -513,7 +513,10 @@ func decode(it item, doc any, version *int) error {
 	}
 	if *version < 1 || *version > docVersion {
 		return unreadable(
-			it, fmt.Errorf("version %d, but this build reads only 1 to %d; use a newer build", *version, docVersion),
+			it, fmt.Errorf(
+				"version %d, but this build reads only 1 to %d; use a newer build", *version,
+				docVersion,
+			),
 		)
 	}
 	return nil

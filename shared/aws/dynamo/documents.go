@@ -93,7 +93,9 @@ func (s *Documents) putDocument(
 		TableName: &s.name, Key: key(documentPrefix+collection, d.Key),
 		ExpressionAttributeNames: named("#body", "#version", "#write", "#expires"),
 		ExpressionAttributeValues: item{
-			":body": bytesOf(append([]byte{}, d.Body...)), ":write": text(mark), ":zero": number(0), ":one": number(1),
+			":body": bytesOf(
+				append([]byte{}, d.Body...),
+			), ":write": text(mark), ":zero": number(0), ":one": number(1),
 		},
 		ReturnValues: types.ReturnValueUpdatedNew,
 	}

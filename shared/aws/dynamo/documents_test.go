@@ -16,8 +16,10 @@ import (
 const newestDocuments = "documents.v1.jsonl"
 
 var sampleDocuments = map[string]operate.Document{
-	"tokens":     {Key: "t-1", Body: []byte(`{"v":1}`), Version: 2},
-	"audit/acme": {Key: "2026-01-02T03:04:05.678Z#1", Body: []byte("{}"), Version: 1, ExpiresAt: expires},
+	"tokens": {Key: "t-1", Body: []byte(`{"v":1}`), Version: 2},
+	"audit/acme": {
+		Key: "2026-01-02T03:04:05.678Z#1", Body: []byte("{}"), Version: 1, ExpiresAt: expires,
+	},
 }
 
 func TestDocuments(t *testing.T) {

@@ -37,8 +37,9 @@ func (t *tenantCatalog) Resource(
 	case catalog.KindEndpoint:
 		e, err := t.all.readEndpoint(ctx, t.tenant, it)
 		return catalog.EndpointResource(e), err
+	default:
+		return plainResource(it)
 	}
-	return plainResource(it)
 }
 
 // plainResource reads what is not sealed of a resource.
@@ -50,9 +51,10 @@ func plainResource(it item) (catalog.Resource, error) {
 	case catalog.KindEndpoint:
 		e, err := plainEndpoint(it)
 		return catalog.EndpointResource(e), err
+	default:
+		s, _, err := namedSubscription(it)
+		return catalog.SubscriptionResource(s), err
 	}
-	s, _, err := namedSubscription(it)
-	return catalog.SubscriptionResource(s), err
 }
 
 // Resources implements catalog.Editor.
@@ -295,12 +297,13 @@ func (c *change) collect(ctx context.Context) error {
 		return c.collectSource(ctx, name, after.Source)
 	case catalog.KindEndpoint:
 		return c.collectEndpoint(ctx, name, after.Endpoint)
+	default:
+		var before *catalog.Subscription
+		if c.before != nil {
+			before = c.before.Subscription
+		}
+		return c.collectSubscription(ctx, before, after.Subscription)
 	}
-	var before *catalog.Subscription
-	if c.before != nil {
-		before = c.before.Subscription
-	}
-	return c.collectSubscription(ctx, before, after.Subscription)
 }
 
 // collectSource collects the writes of a source; nil: it is deleted. A secret that it has learned
@@ -396,8 +399,8 @@ func (c *change) putOrRemove(filled bool, it item) {
 	c.remove(textOf(it, PartitionKey), textOf(it, SortKey))
 }
 
-// collectSubscription collects the writes of a subscription, as it was and as it will be; nil: there
-// is none.
+// collectSubscription collects the writes of a subscription, as it was and as it will be; nil:
+// there is none.
 func (c *change) collectSubscription(
 	ctx context.Context, before, after *catalog.Subscription,
 ) error {
@@ -523,8 +526,8 @@ func (c *change) lastPart(ctx context.Context, source string) (int, error) {
 	return part, err
 }
 
-// commit writes everything, if the pointer is still the one that was read. The client repeats a call
-// whose answer was lost with the same token, by which DynamoDB recognises it.
+// commit writes everything, if the pointer is still the one that was read. The client repeats a
+// call whose answer was lost with the same token, by which DynamoDB recognises it.
 func (c *change) commit(ctx context.Context) error {
 	condition, values := c.from.unchanged()
 	c.writes = append(c.writes, types.TransactWriteItem{Put: &types.Put{

@@ -78,7 +78,8 @@ var (
 				},
 			}},
 		{EventID: eventID, Endpoint: "done", ReceivedAt: at, Source: "github",
-			Status: relay.Delivered, Attempts: 1, MessageID: "m-4", UpdatedAt: at, ExpiresAt: expires,
+			Status: relay.Delivered, Attempts: 1, MessageID: "m-4", UpdatedAt: at,
+			ExpiresAt: expires,
 			History: []relay.Attempt{
 				{Number: 1, At: at, Outcome: relay.Succeeded, StatusCode: 204},
 			}},

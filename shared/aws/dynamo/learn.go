@@ -12,8 +12,8 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// addLearned adds to a tenant's source of a generation the secret of its handshake. If there is none, it
-// adds the end of the window in which one may come.
+// addLearned adds to a tenant's source of a generation the secret of its handshake. If there is
+// none, it adds the end of the window in which one may come.
 func (c *Catalog) addLearned(
 	ctx context.Context, generation, tenant string, s *catalog.Source,
 ) error {
@@ -145,8 +145,8 @@ func (c *Catalog) learnIn(
 	return nil, fmt.Errorf("dynamo: secret of source %s: %w", source, err)
 }
 
-// countLearned raises the revision of a tenant's catalog. It changes no other attribute of the pointer, because the
-// receiver's role allows no other.
+// countLearned raises the revision of a tenant's catalog. It changes no other attribute of the
+// pointer, because the receiver's role allows no other.
 func (c *Catalog) countLearned(ctx context.Context, tenant string) error {
 	_, err := c.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                 &c.name,

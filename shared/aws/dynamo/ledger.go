@@ -49,7 +49,7 @@ type Ledger struct {
 // its objects: at least as long as an event. nil: all are in the table, and a body that is stored
 // in an object cannot be read.
 func NewLedger(client *dynamodb.Client, tableName string, bodies relay.Bodies) *Ledger {
-	return &Ledger{table{client: client, name: tableName}, bodies}
+	return &Ledger{table: table{client: client, name: tableName}, bodies: bodies}
 }
 
 // Delivery implements relay.Deliveries.

@@ -256,7 +256,9 @@ func TestAListingIsInOrderHoweverItsShardsAreFilled(t *testing.T) {
 					}
 					for _, d := range deliveries {
 						got = append(
-							got, fmt.Sprintf("%06d %s", int(d.ReceivedAt.Sub(base).Seconds()), d.EventID),
+							got, fmt.Sprintf(
+								"%06d %s", int(d.ReceivedAt.Sub(base).Seconds()), d.EventID,
+							),
 						)
 					}
 					page = next

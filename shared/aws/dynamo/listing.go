@@ -153,8 +153,8 @@ func (l *Ledger) merge(
 	if err := g.Wait(); err != nil {
 		return nil, "", err
 	}
-	// A stream with more entries limits the page: it may continue with any sort key before its
-	// last one, so keys of other streams beyond that must wait.
+	// A stream with more entries limits the page: it may continue with any sort key before its last
+	// one, so keys of other streams beyond that must wait.
 	next = slices.Max(mores)
 	all = slices.DeleteFunc(slices.Concat(found...), func(it item) bool {
 		return textOf(it, SortKey) == after || textOf(it, SortKey) < next

@@ -225,7 +225,8 @@ func (t *tenantCatalog) ReplaceCatalog(
 	}
 	if p.current() != base {
 		return fmt.Errorf(
-			"dynamo: the catalog has revision %d, not %d: %w", p.current(), base, catalog.ErrConflict,
+			"dynamo: the catalog has revision %d, not %d: %w", p.current(), base,
+			catalog.ErrConflict,
 		)
 	}
 	if err := t.sweep(ctx, p); err != nil {

@@ -56,7 +56,8 @@ func expectInForce(t *testing.T, c *dynamo.Catalog, want catalog.Catalog, revisi
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(catalog.Stamp{})); diff != "" || at != revision {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(catalog.Stamp{})); diff != "" ||
+		at != revision {
 		t.Fatalf(
 			"revision %d, want %d; catalog (-want +got):\n%s", at, revision,
 			diff[:min(len(diff), 2000)],

@@ -29,7 +29,8 @@ func New(client *awskms.Client, keyARN string) *Sealer {
 func (s *Sealer) Seal(ctx context.Context, name string, plain []byte) ([]byte, error) {
 	if len(plain) > MaxPlainBytes {
 		return nil, fmt.Errorf(
-			"%w: %s has %d bytes; KMS encrypts at most %d", ErrTooLarge, name, len(plain), MaxPlainBytes,
+			"%w: %s has %d bytes; KMS encrypts at most %d", ErrTooLarge, name, len(plain),
+			MaxPlainBytes,
 		)
 	}
 	out, err := s.client.Encrypt(

@@ -2,6 +2,7 @@
 //
 //	starter := lambda.NewStarter(cfg, functionName) // of admin, which works on jobs
 //
-// It makes one signed POST to Lambda's API: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
-// The client of the SDK would add 0.7 MB to the function.
+// It makes one signed POST to Lambda's API:
+// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html. The client of the SDK would add
+// 0.7 MB to the function.
 package lambda

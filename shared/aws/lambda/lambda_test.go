@@ -40,7 +40,8 @@ func start(t *testing.T, s *service) error {
 	return lambda.NewStarter(aws.Config{
 		Region: "eu-central-1", HTTPClient: server.Client(), BaseEndpoint: &server.URL,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "s", SessionToken: "t"}, nil
+			return aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "s", SessionToken: "t"},
+				nil
 		}),
 	}, "relay-admin").StartJob(t.Context(), "acme", "job_1")
 }

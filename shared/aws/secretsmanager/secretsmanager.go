@@ -38,7 +38,10 @@ func (s Store) Secret(ctx context.Context, name string) (string, error) {
 	var refused smithy.APIError
 	switch {
 	case err == nil && out.SecretString == nil:
-		return "", fmt.Errorf("secretsmanager: %s is binary; only text secrets can be read: %w", name, catalog.ErrNotFound)
+		return "", fmt.Errorf(
+			"secretsmanager: %s is binary; only text secrets can be read: %w", name,
+			catalog.ErrNotFound,
+		)
 	case err == nil:
 		return *out.SecretString, nil
 	case errors.As(err, &refused) && notToBeHad[refused.ErrorCode()]:

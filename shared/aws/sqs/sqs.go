@@ -131,7 +131,9 @@ func (q *Queue) sendInOrder(ctx context.Context, groups map[string][]*entry) {
 			if groups[name] = line[1:]; len(line) == 1 {
 				delete(groups, name)
 			} else if err := line[0].err; err != nil && line[1].err == nil {
-				line[1].err = fmt.Errorf("not sent, because an earlier message of its group failed: %w", err)
+				line[1].err = fmt.Errorf(
+					"not sent, because an earlier message of its group failed: %w", err,
+				)
 			}
 		}
 	}

@@ -71,7 +71,9 @@ func testDocumentVersions(t *testing.T, s operate.Documents) {
 	t.Helper()
 	put := func(body string, base int64) (int64, error) {
 		return s.PutDocument(
-			t.Context(), "tokens", operate.Document{Key: "k", Body: []byte(body), Version: 77}, base,
+			t.Context(), "tokens", operate.Document{
+				Key: "k", Body: []byte(body), Version: 77,
+			}, base,
 		)
 	}
 	_, err := put("early", 1)
@@ -97,7 +99,9 @@ func testDocumentExpires(t *testing.T, s operate.Documents) {
 	past := now().Add(-time.Minute).Truncate(time.Second)
 	for _, key := range []string{"a", "b"} {
 		_, err := s.PutDocument(
-			t.Context(), "jobs/x", operate.Document{Key: key, Body: []byte("old"), ExpiresAt: past}, 0,
+			t.Context(), "jobs/x", operate.Document{
+				Key: key, Body: []byte("old"), ExpiresAt: past,
+			}, 0,
 		)
 		must(t, "PutDocument", err)
 		_, err = s.Document(t.Context(), "jobs/x", key)
@@ -149,12 +153,14 @@ func testDocumentRanges(t *testing.T, s operate.Documents) {
 		r    operate.DocumentRange
 		want string
 	}{
-		"all":                    {operate.DocumentRange{}, "a b ba c d é"},
-		"newest first":           {operate.DocumentRange{Newest: true}, "é d c ba b a"},
-		"from":                   {operate.DocumentRange{From: "ba"}, "ba c d é"},
-		"before":                 {operate.DocumentRange{Before: "c"}, "a b ba"},
-		"both":                   {operate.DocumentRange{From: "b", Before: "d"}, "b ba c"},
-		"both, newest first":     {operate.DocumentRange{From: "b", Before: "d", Newest: true}, "c ba b"},
+		"all":          {operate.DocumentRange{}, "a b ba c d é"},
+		"newest first": {operate.DocumentRange{Newest: true}, "é d c ba b a"},
+		"from":         {operate.DocumentRange{From: "ba"}, "ba c d é"},
+		"before":       {operate.DocumentRange{Before: "c"}, "a b ba"},
+		"both":         {operate.DocumentRange{From: "b", Before: "d"}, "b ba c"},
+		"both, newest first": {
+			operate.DocumentRange{From: "b", Before: "d", Newest: true}, "c ba b",
+		},
 		"between keys":           {operate.DocumentRange{From: "b0", Before: "cc"}, "ba c"},
 		"before the first":       {operate.DocumentRange{Before: "a"}, ""},
 		"after the last":         {operate.DocumentRange{From: "z\U0010ffff"}, "é"},

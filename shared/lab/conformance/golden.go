@@ -32,7 +32,9 @@ func CatalogV1() catalog.Catalog {
 				URL:        "https://relay.example.com/in/whole",
 				AllowedIPs: []string{"192.0.2.0/24"},
 				Settings:   map[string]string{"topic_arns": "arn"},
-			}, Secrets: []string{"new", "old"}, Tenant: &catalog.TenantOf{JSON: "account.id", Optional: true}},
+			}, Secrets: []string{"new", "old"}, Tenant: &catalog.TenantOf{
+				JSON: "account.id", Optional: true,
+			}},
 		},
 		Endpoints: []catalog.Endpoint{
 			{Name: "bare", URL: "https://bare.example.com/", Secrets: []string{"whsec_bare"}},

@@ -264,8 +264,8 @@ func itemBytes(item map[string]map[string]any) int {
 	return size
 }
 
-// read returns the calls so far, and the stored bytes of tables and of objects. Those of tables include the 100 bytes that DynamoDB
-// adds to each item and each index entry.
+// read returns the calls so far, and the stored bytes of tables and of objects. Those of tables
+// include the 100 bytes that DynamoDB adds to each item and each index entry.
 func (m *meter) read() (calls map[string]cost.Calls, stored, objects int) {
 	const overhead = 100
 	m.mu.Lock()

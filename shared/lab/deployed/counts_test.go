@@ -193,8 +193,7 @@ type load struct {
 	bodies      [][]byte      // of the events, in turn
 }
 
-// eventType returns the type of an event. The events are for each of the quiet endpoints in
-// turn.
+// eventType returns the type of an event. The events are for each of the quiet endpoints in turn.
 func (l load) eventType(n int64) string {
 	if l.quiet == 0 {
 		return "order.created"
@@ -235,7 +234,8 @@ func (l load) send() {
 		"X-Github-Hook-Id":                       {"292430182"},
 		"X-Github-Hook-Installation-Target-Id":   {"79929171"},
 		"X-Github-Hook-Installation-Target-Type": {"repository"},
-		"Authorization":                          {"Bearer " + l.secret}, "Webhook-Id": {rand.Text()}, "Webhook-Type": {l.eventType(n)},
+		"Authorization":                          {"Bearer " + l.secret},
+		"Webhook-Id":                             {rand.Text()}, "Webhook-Type": {l.eventType(n)},
 		"Content-Type": {"application/json"}}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {

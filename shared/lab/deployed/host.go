@@ -262,7 +262,11 @@ func (h *Host) addRoute(id string, staged map[string]bool) error {
 			integration.IntegrationURI,
 		)
 	}
-	h.routes.Handle(strings.TrimPrefix(route.RouteKey, "ANY "), gateway.New(f.serve))
+	served := gateway.New(f.serve)
+	if prefix, all := strings.CutSuffix(path, "/{proxy+}"); all {
+		path, served = prefix+"/{proxy...}", gateway.Proxy(prefix, f.serve)
+	}
+	h.routes.Handle(path, served)
 	return nil
 }
 

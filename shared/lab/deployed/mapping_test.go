@@ -242,7 +242,9 @@ func TestAStoppedQueueIsLate(t *testing.T) {
 		sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible
 	if got := count(
 		t, host, queue, waiting,
-	) + "+" + count(t, host, queue, inFlight); !slices.Contains([]string{"3+0", "2+1", "1+2"}, got) {
+	) + "+" + count(t, host, queue, inFlight); !slices.Contains(
+		[]string{"3+0", "2+1", "1+2"}, got,
+	) {
 		t.Errorf("waiting and in flight are %s messages of 3", got)
 	}
 	if n := times.Load(); n != 0 {

@@ -24,7 +24,8 @@ func swept(t *testing.T, w *world) {
 	w.rewind(t, now)
 	large := make([]byte, 8<<10) // it cannot be compressed, and is stored in the bucket
 	_, _ = rand.Read(large)      // never fails
-	unstarted, overdue := w.leave(t, "unstarted", now, large), w.leave(t, "overdue", now, []byte("{}"))
+	unstarted, overdue := w.leave(t, "unstarted", now, large),
+		w.leave(t, "overdue", now, []byte("{}"))
 	if err := w.ledger.SaveDelivery(t.Context(), relay.Delivery{
 		EventID: overdue.ID, Endpoint: "overdue", ReceivedAt: overdue.ReceivedAt,
 		Source: "overdue", Status: relay.Waiting,
@@ -38,16 +39,19 @@ func swept(t *testing.T, w *world) {
 	}, 0); err != nil {
 		t.Fatal(err)
 	}
-	w.sweep(t, map[string]float64{metric.SweptEvents: 2, metric.LateOrMissing: 2, metric.PutBack: 2})
+	w.sweep(
+		t, map[string]float64{metric.SweptEvents: 2, metric.LateOrMissing: 2, metric.PutBack: 2},
+	)
 	w.settled(t, unstarted.ID, "unstarted", relay.Delivered, 1)
 	w.settled(t, overdue.ID, "overdue", relay.Delivered, 2)
-	if got := w.posts("unstarted", unstarted.ID); len(got) != 1 || !bytes.Equal(got[0].body, large) {
+	if got := w.posts("unstarted", unstarted.ID); len(got) != 1 ||
+		!bytes.Equal(got[0].body, large) {
 		t.Errorf("%d POSTs of the large event", len(got))
 	}
 }
 
-// nothingIsLate runs the sweeper again over the two events that are old enough, and expects
-// that nothing is missing.
+// nothingIsLate runs the sweeper again over the two events that are old enough, and expects that
+// nothing is missing.
 func (w *world) nothingIsLate(t *testing.T) {
 	t.Helper()
 	w.rewind(t, time.Now().UTC())

@@ -95,6 +95,9 @@ func deny(w http.ResponseWriter, c call) {
 // request holds the JSON fields that are read, of all services together. encoding/json accepts
 // their spelling with Url and Arn.
 type request struct {
+	// of a transaction: the part's kind, and what it is about
+	TransactItems []map[string]struct{ TableName string }
+
 	QueueURL          string
 	TableName         string
 	IndexName         string
@@ -174,6 +177,13 @@ func s3Calls(r *http.Request) ([]call, error) {
 	return []call{{action: actions[r.Method], resource: "arn:aws:s3:::" + bucket + "/" + key}}, nil
 }
 
+// transactActions are the IAM actions of the parts of a transaction:
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
+var transactActions = map[string]string{
+	"Put": "PutItem", "Delete": "DeleteItem", "Update": "UpdateItem",
+	"ConditionCheck": "ConditionCheckItem",
+}
+
 func dynamoCalls(operation string, in request) ([]call, error) {
 	var made []call
 	add := func(table string) {
@@ -199,6 +209,14 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 	default:
 		for _, table := range slices.Sorted(maps.Keys(in.RequestItems)) {
 			add(table)
+		}
+	}
+	for _, part := range in.TransactItems { // IAM checks each part as the call that it stands for
+		for name, of := range part {
+			made = append(made, call{
+				action:   "dynamodb:" + transactActions[name],
+				resource: arn("dynamodb", "table/"+of.TableName),
+			})
 		}
 	}
 	if len(made) == 0 {

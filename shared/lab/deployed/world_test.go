@@ -74,6 +74,8 @@ type world struct {
 	log     *logged
 	ledger  *dynamo.Ledger
 	sources map[string]catalog.Source
+	// endpoints is the URL of the server that plays the endpoints.
+	endpoints string
 
 	mu      sync.Mutex
 	answers map[string]func(n int) int // the status for an endpoint's n-th POST
@@ -141,7 +143,9 @@ func newWorld(t *testing.T) *world {
 	})
 	w := &world{
 		host: host, log: log, ledger: dynamo.NewLedger(
-			host.DynamoDB, host.Outputs["LedgerTable"], s3.New(host.S3, host.Outputs["BodiesBucket"]),
+			host.DynamoDB, host.Outputs["LedgerTable"], s3.New(
+				host.S3, host.Outputs["BodiesBucket"],
+			),
 		), sources: map[string]catalog.Source{},
 		got: map[string][]post{}, answers: map[string]func(int) int{
 			"flaky":   statuses(http.StatusServiceUnavailable, http.StatusNoContent),
@@ -153,6 +157,7 @@ func newWorld(t *testing.T) *world {
 	}
 	endpoints := httptest.NewServer(http.HandlerFunc(w.serveEndpoint))
 	t.Cleanup(endpoints.Close)
+	w.endpoints = endpoints.URL
 	w.configure(t, endpoints.URL)
 	return w
 }

@@ -289,7 +289,9 @@ func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 		Subscriptions: dynamo.NewCatalog(
 			tables, p.catalogTable(), nil,
 		), Events: dynamo.NewLedger(tables, p.ledgerTable(), nil),
-		Failures: dynamo.NewLedger(tables, p.ledgerTable(), nil), Random: func() float64 { return 0.5 },
+		Failures: dynamo.NewLedger(tables, p.ledgerTable(), nil), Random: func() float64 {
+			return 0.5
+		},
 		Bodies: s3.New(
 			s3.Client(cfg), p.bucket,
 		), Delivery: sqs.New(queues, p.urls["delivery"]), Ordered: sqs.New(

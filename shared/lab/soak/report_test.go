@@ -89,7 +89,7 @@ func (r *soakResult) count(d relay.Delivery, seen soakSeen, listed bool) {
 	switch d.Status {
 	case relay.Waiting:
 		r.open++
-	case relay.Delivered:
+	case relay.Delivered, relay.Unneeded: // nothing here transforms
 		r.delivered++
 		if !seen.taken {
 			r.lost++

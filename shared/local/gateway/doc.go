@@ -1,7 +1,7 @@
 // Package gateway is API Gateway's HTTP API on this machine. It is an http.Handler that converts
 // each request into an event of payload format 2.0, passes the event to a Lambda handler, and
-// writes the handler's answer. It has the template's routes ANY /in/{source} and
-// ANY /in/{tenant}/{source}.
+// writes the handler's answer. It has the template's routes ANY /in/{source} and ANY
+// /in/{tenant}/{source}.
 //
 // It has API Gateway's limits, so a webhook that passes here also passes there: 10 MB of body
 // (413), 10,240 bytes of request line and headers (431), 30 s for an answer (504).

@@ -47,6 +47,22 @@ func New(receive Lambda) http.Handler {
 	})
 }
 
+// Proxy returns the HTTP API in front of a function that serves every path that begins with prefix,
+// as the route ANY prefix/{proxy+} does.
+func Proxy(prefix string, function Lambda) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest, ok := strings.CutPrefix(r.URL.Path, prefix+"/")
+		if !ok || rest == "" {
+			problem(w, http.StatusNotFound)
+			return
+		}
+		serve(w, r, Parameters{proxyParameter: rest}, function)
+	})
+}
+
+// proxyParameter is the parameter of a route for all paths below one.
+const proxyParameter = "proxy"
+
 // Parameters are the parameters of a route.
 type Parameters map[string]string
 
@@ -73,6 +89,9 @@ func parametersOf(r *http.Request) (Parameters, bool) {
 
 // route returns the key of the route that has these parameters.
 func (p Parameters) route() string {
+	if _, ok := p[proxyParameter]; ok {
+		return "ANY /v1/{proxy+}"
+	}
 	if _, ok := p["tenant"]; ok {
 		return "ANY /in/{tenant}/{source}"
 	}

@@ -18,7 +18,9 @@ const (
 )
 
 // ErrSealed means that a value was not sealed with this key under this name, or has been changed.
-var ErrSealed = errors.New("keyfile: cannot decrypt a stored secret: the key has changed, or the value was altered")
+var ErrSealed = errors.New(
+	"keyfile: cannot decrypt a stored secret: the key has changed, or the value was altered",
+)
 
 // Sealer is a catalog.Sealer with a key in a file of its own, so a copy of the database alone
 // reveals no secret. It seals with AES-256-GCM, a random nonce, and the name as additional data. It

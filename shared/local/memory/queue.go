@@ -94,7 +94,9 @@ func (q *Queue) check(m relay.Outgoing, behind error) error {
 	case format.CheckText(m.Body) != nil:
 		return fmt.Errorf("memory: %w", format.CheckText(m.Body))
 	case behind != nil:
-		return fmt.Errorf("memory: not sent, because an earlier message of its group failed: %w", behind)
+		return fmt.Errorf(
+			"memory: not sent, because an earlier message of its group failed: %w", behind,
+		)
 	}
 	return nil
 }

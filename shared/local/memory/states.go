@@ -36,7 +36,8 @@ func (s *States) SaveEndpointState(
 	defer s.mu.Unlock()
 	if s.states[endpoint].revision != prior {
 		return fmt.Errorf(
-			"state of endpoint %s does not have revision %d: %w", endpoint, prior, catalog.ErrConflict,
+			"state of endpoint %s does not have revision %d: %w", endpoint, prior,
+			catalog.ErrConflict,
 		)
 	}
 	if s.states == nil {

@@ -42,7 +42,8 @@ func (t tenantCatalog) ReplaceCatalog(
 	defer unlock()
 	if base != state.state.Revision {
 		return fmt.Errorf(
-			"catalog is at revision %d, not %d: %w", state.state.Revision, base, catalog.ErrConflict,
+			"catalog is at revision %d, not %d: %w", state.state.Revision, base,
+			catalog.ErrConflict,
 		)
 	}
 	revision := base + 1

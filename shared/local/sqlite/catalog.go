@@ -16,12 +16,12 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Catalog keeps the catalogs of all tenants. It implements catalog.Sources,
-// catalog.LearnedSecrets, catalog.LearningWindows, catalog.Subscriptions, catalog.Endpoints,
-// catalog.Names and catalog.Tenants. The operator's catalog is also its own catalog.TenantStore. A
-// source or an endpoint is sealed as a whole, because an endpoint's URL and headers may contain
-// secrets too. Catalog caches nothing, so it sees at once what another process wrote. It is safe
-// for concurrent use.
+// Catalog keeps the catalogs of all tenants. It implements catalog.Sources, catalog.LearnedSecrets,
+// catalog.LearningWindows, catalog.Subscriptions, catalog.Endpoints, catalog.Names and
+// catalog.Tenants. The operator's catalog is also its own catalog.TenantStore. A source or an
+// endpoint is sealed as a whole, because an endpoint's URL and headers may contain secrets too.
+// Catalog caches nothing, so it sees at once what another process wrote. It is safe for concurrent
+// use.
 type Catalog struct {
 	*tenantCatalog // the operator's
 	store          *Store

@@ -29,10 +29,13 @@ func TestDocumentsOfAnotherProcess(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := ours.Document(t.Context(), "tokens", "k"); err != nil || string(d.Body) != "theirs" {
+	if d, err := ours.Document(t.Context(), "tokens", "k"); err != nil ||
+		string(d.Body) != "theirs" {
 		t.Errorf("%q, %v", d.Body, err)
 	}
-	if _, err := ours.PutDocument(t.Context(), "tokens", operate.Document{Key: "k"}, 1); err != nil {
+	if _, err := ours.PutDocument(
+		t.Context(), "tokens", operate.Document{Key: "k"}, 1,
+	); err != nil {
 		t.Error(err)
 	}
 }
@@ -42,7 +45,9 @@ func TestDocumentsAreStoredAsTheyAre(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	if _, err := s.Documents().PutDocument(t.Context(), "tenants",
-		operate.Document{Key: "acme", Body: []byte(`{"v":1}`), ExpiresAt: year2100}, 0); err != nil {
+		operate.Document{
+			Key: "acme", Body: []byte(`{"v":1}`), ExpiresAt: year2100,
+		}, 0); err != nil {
 		t.Fatal(err)
 	}
 	rows := 0

@@ -14,7 +14,9 @@ func ReadRecords(records []byte) (n int, err error) {
 
 // SomeRecords returns one record of each kind.
 func SomeRecords() []byte {
-	b := appendSend(nil, "ingest", message{id: 2, group: "g", named: true, name: "n", body: []byte("b")})
+	b := appendSend(
+		nil, "ingest", message{id: 2, group: "g", named: true, name: "n", body: []byte("b")},
+	)
 	b = appendIDs(b, recordReceive, []int64{2, 4})
 	b = appendRemove(b, "ingest", 2)
 	b = appendAgain(b, "ingest", 4, 3, 1<<40)

@@ -104,14 +104,16 @@ func decodeEvent(record, body []byte) (relay.EventRecord, error) {
 func (l *Ledger) Delivery(ctx context.Context, k relay.DeliveryKey) (relay.Delivery, error) {
 	var stored *deliveryRow
 	err := l.store.change(ctx, false, func(v *view) {
-		stored = unexpiredRow(v.delivery(deliveryKey{k.EventID, k.Endpoint}))
+		stored = unexpiredRow(v.delivery(deliveryKey{event: k.EventID, endpoint: k.Endpoint}))
 	})
 	if err != nil {
 		return relay.Delivery{}, err
 	}
 	if stored == nil {
 		return relay.Delivery{},
-			fmt.Errorf("sqlite: delivery of %s to %s: %w", k.EventID, k.Endpoint, catalog.ErrNotFound)
+			fmt.Errorf(
+				"sqlite: delivery of %s to %s: %w", k.EventID, k.Endpoint, catalog.ErrNotFound,
+			)
 	}
 	return relay.DecodeDelivery(stored.record)
 }
@@ -127,7 +129,7 @@ func unexpiredRow(d *deliveryRow) *deliveryRow {
 // SaveDelivery implements relay.Deliveries.
 func (l *Ledger) SaveDelivery(ctx context.Context, d relay.Delivery, prior int) error {
 	row := deliveryRow{
-		deliveryKey: deliveryKey{d.EventID, d.Endpoint}, status: string(d.Status),
+		deliveryKey: deliveryKey{event: d.EventID, endpoint: d.Endpoint}, status: string(d.Status),
 		attempts: d.Attempts, expires: d.ExpiresAt.Unix(), record: relay.EncodeDelivery(d),
 		received: d.ReceivedAt.UnixMilli(), due: due(d),
 		changed: d.UpdatedAt.UnixMilli(),
@@ -249,8 +251,8 @@ func (l *Ledger) AddEndpoints(ctx context.Context, eventID string, endpoints []s
 	})
 }
 
-// changeEvent changes the record of an event that has not expired. change returns false if there
-// is nothing to write.
+// changeEvent changes the record of an event that has not expired. change returns false if there is
+// nothing to write.
 func (l *Ledger) changeEvent(
 	ctx context.Context, eventID string, change func(*relay.EventRecord) bool,
 ) error {
@@ -325,7 +327,8 @@ func (l *Ledger) Overdue(ctx context.Context, endpoint string, before time.Time,
 	}
 	return l.listDeliveries(ctx,
 		`SELECT record, due, seq FROM deliveries WHERE endpoint = ? AND due < ? AND (due, seq) > (?, ?)
-		AND expires > ? ORDER BY due, seq LIMIT ?`, endpoint, before.UnixMilli(), after[0], after[1])
+		AND expires > ? ORDER BY due, seq LIMIT ?`, endpoint, before.UnixMilli(), after[0],
+		after[1])
 }
 
 // listDeliveries is list for deliveries.

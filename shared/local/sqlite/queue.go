@@ -170,7 +170,8 @@ func (q *Queue) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 func (q *Queue) check(m relay.Outgoing, behind map[string]error) error {
 	if q.options.Ordered && (m.Group == "" || m.Once == "" || m.Delay != 0) {
 		return fmt.Errorf(
-			"%w: an ordered queue needs a group (%q), a deduplication id (%q) and no delay (%v)", ErrMessage,
+			"%w: an ordered queue needs a group (%q), a deduplication id (%q) and no delay (%v)",
+			ErrMessage,
 			m.Group, m.Once, m.Delay,
 		)
 	}
@@ -232,7 +233,7 @@ func (q *Queue) arrive(v *view, m message, value any) {
 		e.content = &content{body: m.body, resent: m.resent, value: value}
 	}
 	if v.journal != nil && q.options.Durable {
-		v.journal.open.arrivals = append(v.journal.open.arrivals, arrival{q.backlog, e})
+		v.journal.open.arrivals = append(v.journal.open.arrivals, arrival{to: q.backlog, entry: e})
 		return
 	}
 	q.backlog.add([]entry{e})
@@ -259,7 +260,8 @@ func (q *Queue) hold(ctx context.Context, h relay.Held) error {
 	id, err := strconv.ParseInt(h.ID, 10, 64)
 	if err != nil || h.For < 0 || h.For > relay.MaxHold {
 		return fmt.Errorf(
-			"%w: %q is to be held for %v; at most %v is possible", ErrMessage, h.ID, h.For, relay.MaxHold,
+			"%w: %q is to be held for %v; at most %v is possible", ErrMessage, h.ID, h.For,
+			relay.MaxHold,
 		)
 	}
 	due := dueAt(time.Now().Add(h.For))

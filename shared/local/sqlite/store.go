@@ -267,7 +267,8 @@ func migrate(conn *sqlite.Conn) error {
 	}
 	if version > known {
 		return fmt.Errorf(
-			"the file has schema %d, but this build reads only up to %d; use a newer build", version, known,
+			"the file has schema %d, but this build reads only up to %d; use a newer build",
+			version, known,
 		)
 	}
 	return nil

@@ -202,7 +202,8 @@ func TestFilesAreTheUsersAlone(t *testing.T) {
 			t.Errorf("%s has mode %v", f.Name(), info.Mode())
 		}
 	}
-	equal(t, "files", 7, len(files)) // database, log, index of the log, lock, two of the journal, key
+	// database, log, index of the log, lock, two of the journal, key
+	equal(t, "files", 7, len(files))
 }
 
 func TestQueueRefusals(t *testing.T) {
@@ -299,8 +300,11 @@ func TestAFailedWriteBreaksTheStore(t *testing.T) {
 			return err
 		},
 		"Save": func() error { return ledger.SaveDelivery(t.Context(), relay.Delivery{}, 0) },
-		"Read": func() error { _, err := ledger.Delivery(t.Context(), relay.DeliveryKey{}); return err },
-		"Put":  func() error { return s.Bodies(0).Put(t.Context(), "a", nil) },
+		"Read": func() error {
+			_, err := ledger.Delivery(t.Context(), relay.DeliveryKey{})
+			return err
+		},
+		"Put": func() error { return s.Bodies(0).Put(t.Context(), "a", nil) },
 		"Replace": func() error {
 			return s.Catalog(sealer(t, dir)).ReplaceCatalog(t.Context(), catalog.Catalog{}, 0)
 		},

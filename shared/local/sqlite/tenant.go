@@ -194,13 +194,22 @@ func (t *tenantCatalog) Resource(
 		}
 		e, err := t.all.openEndpoint(ctx, t.tenant, i)
 		return catalog.EndpointResource(e), err
+	default:
+		return t.subscription(ctx, name)
 	}
+}
+
+func (t *tenantCatalog) subscription(
+	ctx context.Context, name string,
+) (catalog.Resource, error) {
 	var found []catalog.Subscription
 	err := t.all.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, selectSubscriptions+" AND name = ?", subscriptions(&found), t.tenant, name)
+		return exec(
+			conn, selectSubscriptions+" AND name = ?", subscriptions(&found), t.tenant, name,
+		)
 	})
 	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("sqlite: %s/%s: %w", k, name, catalog.ErrNotFound)
+		err = fmt.Errorf("sqlite: subscription %s: %w", name, catalog.ErrNotFound)
 	}
 	if err != nil {
 		return catalog.Resource{}, err
@@ -403,8 +412,11 @@ func (t *tenantCatalog) remove(conn *sqlite.Conn, k catalog.Kind, name string) e
 		return t.removeItem(conn, sources, name)
 	case catalog.KindEndpoint:
 		return t.removeItem(conn, endpoints, name)
+	default:
+		return exec(
+			conn, "DELETE FROM subscriptions WHERE tenant = ? AND name = ?", nil, t.tenant, name,
+		)
 	}
-	return exec(conn, "DELETE FROM subscriptions WHERE tenant = ? AND name = ?", nil, t.tenant, name)
 }
 
 func (t *tenantCatalog) removeItem(conn *sqlite.Conn, k kind, name string) error {

@@ -197,7 +197,9 @@ func TestTokensOfATenantAreListedAndRevokedApart(t *testing.T) {
 	}
 	for name, tt := range map[string]struct{ tenant, id string }{
 		"of the operator": {"acme", ids["a"]}, "of a tenant": {"", ids["d"]},
-		"of nobody": {"", "tok_00000000000000000000"}, "no id": {"", "a"}, "cut": {"", ids["a"][:9]},
+		"of nobody": {
+			"", "tok_00000000000000000000",
+		}, "no id": {"", "a"}, "cut": {"", ids["a"][:9]},
 	} {
 		if _, err := s.Revoke(t.Context(), tt.tenant, tt.id); !errors.Is(err, catalog.ErrNotFound) {
 			t.Errorf("revoke one %s: %v", name, err)
@@ -358,7 +360,8 @@ func TestTheLastUseIsWrittenOnceAnHour(t *testing.T) {
 	}
 	s := access.NewTokens(documents, c.now)
 	got, err := s.Token(t.Context(), "", made.ID)
-	if want := time.Date(2100, 1, 2, 4, 0, 0, 0, time.UTC); err != nil || !got.LastUsedAt.Equal(want) {
+	if want := time.Date(2100, 1, 2, 4, 0, 0, 0, time.UTC); err != nil ||
+		!got.LastUsedAt.Equal(want) {
 		t.Errorf("last used at %s, %v, want %s", got.LastUsedAt, err, want)
 	}
 	found, _, err := documents.DocumentsIn(t.Context(), "tokens", operate.DocumentRange{Limit: 9})
@@ -519,11 +522,19 @@ func TestASealedValueOpensForItsPurposeOnly(t *testing.T) {
 		"another purpose": func() ([]byte, error) {
 			return s.Open(t.Context(), "answer", "secret", sealed)
 		},
-		"another secret": func() ([]byte, error) { return s.Open(t.Context(), "cursor", "", sealed) },
-		"another relay":  func() ([]byte, error) { return other.Open(t.Context(), "cursor", "secret", sealed) },
-		"changed":        func() ([]byte, error) { return s.Open(t.Context(), "cursor", "secret", changed) },
-		"cut":            func() ([]byte, error) { return s.Open(t.Context(), "cursor", "secret", sealed[:9]) },
-		"nothing":        func() ([]byte, error) { return s.Open(t.Context(), "cursor", "secret", nil) },
+		"another secret": func() ([]byte, error) {
+			return s.Open(t.Context(), "cursor", "", sealed)
+		},
+		"another relay": func() ([]byte, error) {
+			return other.Open(t.Context(), "cursor", "secret", sealed)
+		},
+		"changed": func() ([]byte, error) {
+			return s.Open(t.Context(), "cursor", "secret", changed)
+		},
+		"cut": func() ([]byte, error) {
+			return s.Open(t.Context(), "cursor", "secret", sealed[:9])
+		},
+		"nothing": func() ([]byte, error) { return s.Open(t.Context(), "cursor", "secret", nil) },
 	} {
 		if plain, err := open(); !errors.Is(err, access.ErrSealed) {
 			t.Errorf("%s: %q, %v", name, plain, err)
@@ -575,7 +586,8 @@ func TestARequestIsAnsweredOnce(t *testing.T) {
 		t.Errorf("while it runs: %v", err)
 	}
 	must(t, s.Finish(t.Context(), *first, []byte(`{"secret":"whsec_x"}`)))
-	if answer, err := begin(request("rly_a", "k", "{}")); answer != `{"secret":"whsec_x"}` || err != nil {
+	if answer, err := begin(request("rly_a", "k", "{}")); answer != `{"secret":"whsec_x"}` ||
+		err != nil {
 		t.Errorf("again: %q, %v", answer, err)
 	}
 	if _, err := begin(request("rly_a", "k", "[]")); !errors.Is(err, access.ErrKeyReused) {

@@ -97,7 +97,8 @@ func (a *Audit) Append(ctx context.Context, tenant string, e Entry) (Entry, erro
 		body := encodeEntry(e)
 		e.Hash = hashOf(body)
 		_, err = a.documents.PutDocument(ctx, auditOf(tenant), operate.Document{
-			Key: numberKey(e.Number), Body: body, ExpiresAt: e.At.Add(AuditRetention).Truncate(time.Second),
+			Key: numberKey(e.Number), Body: body,
+			ExpiresAt: e.At.Add(AuditRetention).Truncate(time.Second),
 		}, 0)
 		if !errors.Is(err, catalog.ErrConflict) || try == auditTries {
 			return e, err

@@ -113,7 +113,9 @@ func (s *Idempotency) Begin(ctx context.Context, r *Request) (answer []byte, err
 
 // running notes that a request is running, if its document has a version.
 func (s *Idempotency) running(ctx context.Context, r *Request, hash string, base int64) error {
-	version, err := s.put(ctx, *r, answerDoc{Request: hash, Until: s.now().UTC().Add(runningFor)}, base)
+	version, err := s.put(
+		ctx, *r, answerDoc{Request: hash, Until: s.now().UTC().Add(runningFor)}, base,
+	)
 	if errors.Is(err, catalog.ErrConflict) {
 		return ErrRunning
 	}

@@ -14,8 +14,8 @@ import (
 	"webhook-relay/shared/relay/operate"
 )
 
-// ErrSealed means that sealed bytes cannot be opened: they were changed, or sealed by another relay,
-// for another purpose or with another secret.
+// ErrSealed means that sealed bytes cannot be opened: they were changed, or sealed by another
+// relay, for another purpose or with another secret.
 var ErrSealed = errors.New("access: cannot be opened")
 
 const (
@@ -76,7 +76,8 @@ func (s *Sealer) cipher(ctx context.Context, purpose, secret string) (cipher.AEA
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// key returns the relay's random bytes. Of writers at the same time one wins, and all use its bytes.
+// key returns the relay's random bytes. Of writers at the same time one wins, and all use its
+// bytes.
 func (s *Sealer) key(ctx context.Context) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -44,7 +44,8 @@ func (r Role) rank() int {
 // Errors of tokens. The first three mean that a token is refused. Whoever presents it is told no
 // more than that.
 var (
-	ErrMalformed = errors.New("access: not a token")          // cut off, mistyped, or something else
+	// cut off, mistyped, or something else
+	ErrMalformed = errors.New("access: not a token")
 	ErrUnknown   = errors.New("access: unknown token")        // of another relay, or revoked
 	ErrExpired   = errors.New("access: expired token")        // its ExpiresAt is past
 	ErrInvalid   = errors.New("access: token cannot be made") // of a wrong name, role or expiry

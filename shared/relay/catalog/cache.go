@@ -34,8 +34,8 @@ const (
 type Cached interface {
 	// Bytes returns the approximate memory of the entry.
 	Bytes() int
-	// Lasting tells whether the entry is valid as long as nothing has changed that it is made of. If
-	// not, it is read again after the TTL.
+	// Lasting tells whether the entry is valid as long as nothing has changed that it is made of.
+	// If not, it is read again after the TTL.
 	Lasting() bool
 }
 
@@ -219,7 +219,7 @@ func (c *Cache[V]) isAbsent(k Key, s State) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	known, found := c.known[shardKey{k.Tenant, ShardOf(k.Name, NameShards)}]
+	known, found := c.known[shardKey{tenant: k.Tenant, shard: ShardOf(k.Name, NameShards)}]
 	if !found || known.of != s.Generation ||
 		s.ChangedSince(known.revision, c.cfg.Depends(k.Name)) {
 		return false
@@ -283,7 +283,7 @@ func (c *Cache[V]) readNames(ctx context.Context, k Key, s State) {
 	if len(c.known) >= maxNameSets {
 		clear(c.known)
 	}
-	c.known[shardKey{k.Tenant, shard}] = known
+	c.known[shardKey{tenant: k.Tenant, shard: shard}] = known
 }
 
 func setOf(names []string) map[string]struct{} {

@@ -22,8 +22,8 @@ var (
 	ErrInUse = errors.New("relay: in use by subscriptions")
 )
 
-// Generation names a catalog that was written as a whole: see State. "" names the empty catalog of a
-// tenant that has none.
+// Generation names a catalog that was written as a whole: see State. "" names the empty catalog of
+// a tenant that has none.
 type Generation string
 
 // Generations tells which states catalogs are in.
@@ -57,9 +57,9 @@ type LearnedSecrets interface {
 	// gets ErrConflict and cannot undo it. It is no error if the source has learned the same secret
 	// before.
 	//
-	// source is a qualified name. Errors, after which nothing was written: ErrConflict if the source
-	// has another secret, configured or learned; ErrNotOpen if no window is open; ErrNotFound if there is no such
-	// source.
+	// source is a qualified name. Errors, after which nothing was written: ErrConflict if the
+	// source has another secret, configured or learned; ErrNotOpen if no window is open;
+	// ErrNotFound if there is no such source.
 	LearnSecret(ctx context.Context, source, secret string) error
 }
 
@@ -67,8 +67,8 @@ type LearnedSecrets interface {
 type LearningWindows interface {
 	// OpenLearning allows the next handshake of a source to bring its secret until a time, in whole
 	// milliseconds. It replaces a window that is open already. A replacement of the catalog leaves
-	// the window open. source is a qualified name. Errors: ErrConflict if the source has a secret, which must be forgotten
-	// first; ErrNotFound if there is no such source.
+	// the window open. source is a qualified name. Errors: ErrConflict if the source has a secret,
+	// which must be forgotten first; ErrNotFound if there is no such source.
 	OpenLearning(ctx context.Context, source string, until time.Time) error
 }
 

@@ -120,9 +120,9 @@ func InUse(kind Kind, name string, users []string) error {
 // maxNameBytes is the length of the longest name.
 const maxNameBytes = 63
 
-// NameSubscriptions gives a name to those of a catalog's subscriptions that have none: "source-endpoint",
-// or with "-2" and so on if that is taken. It changes subs. The same subscriptions always get the
-// same names.
+// NameSubscriptions gives a name to those of a catalog's subscriptions that have none:
+// "source-endpoint", or with "-2" and so on if that is taken. It changes subs. The same
+// subscriptions always get the same names.
 func NameSubscriptions(subs []Subscription) {
 	taken := make(map[string]bool, len(subs))
 	for _, s := range subs {

@@ -17,8 +17,8 @@ type State struct {
 	Generation Generation
 	// Revision grows by one with each change of the generation by an Edit.
 	Revision int64
-	// Changes are the latest changes of the generation, the last at the end: at most MaxChanges. They
-	// have all revisions from that of the first on.
+	// Changes are the latest changes of the generation, the last at the end: at most MaxChanges.
+	// They have all revisions from that of the first on.
 	Changes []Change
 	Ordered bool // at least one endpoint is ordered: see Subscriptions.OrderedEndpoints
 }
@@ -50,7 +50,7 @@ func RoutesChanges(source string) []string { return []string{routesChange(source
 // Changes returns the names of what the edit changes of a resource; nil: it did not exist.
 func (e Edit) Changes(before *Resource) []string {
 	kind, name := e.Subject()
-	switch kind {
+	switch kind { //nolint:exhaustive // a subscription is what follows
 	case KindSource:
 		return []string{SourceChange(name)}
 	case KindEndpoint:
@@ -125,8 +125,8 @@ const (
 // ShardOf returns the shard of a name, of so many.
 func ShardOf(name string, shards int) int {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(name)) // never fails
-	return int(h.Sum32() % uint32(shards))
+	_, _ = h.Write([]byte(name))           // never fails
+	return int(h.Sum32() % uint32(shards)) //nolint:gosec // some hundred
 }
 
 // maxStates limits how many tenants' states a cache keeps. The least recently used are dropped

@@ -36,8 +36,8 @@ func SplitName(qualified string) (tenant, name string) {
 	return tenant, name
 }
 
-// TenantStore is the catalog of one tenant. All names are plain ones: those that the tenant uses.
-// A subscription's source may also be a source of the operator's that has a Tenant.
+// TenantStore is the catalog of one tenant. All names are plain ones: those that the tenant uses. A
+// subscription's source may also be a source of the operator's that has a Tenant.
 type TenantStore interface {
 	Store
 	Editor

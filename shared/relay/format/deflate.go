@@ -35,8 +35,8 @@ var (
 
 // dictionary is text that the relay's documents and common headers consist of, with the most
 // frequent last. A small document has few repeats of its own: with this text an event of 1 KiB
-// takes 782 bytes and not 971, and so one write unit of DynamoDB and not two, with its keys. It
-// is a part of the stored form, and must not change.
+// takes 782 bytes and not 971, and so one write unit of DynamoDB and not two, with its keys. It is
+// a part of the stored form, and must not change.
 const dictionary = `"statusCode":503,"statusCode":500,"error":"no answer in ` +
 	`"outcome":"failed_answer","outcome":"timeout","status":"waiting","nextAt":"` +
 	`"reason":"exhausted","step":1,"held":true,"reserved":true,` +

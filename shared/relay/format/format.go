@@ -90,7 +90,10 @@ func Decode(b []byte, doc any, version *int) error {
 // CheckVersion tells whether this build reads documents of a version. Error: ErrFormat.
 func CheckVersion(v int) error {
 	if v < 1 || v > Version {
-		return fmt.Errorf("%w: version %d, but this build reads only 1 to %d; use a newer build", ErrFormat, v, Version)
+		return fmt.Errorf(
+			"%w: version %d, but this build reads only 1 to %d; use a newer build", ErrFormat, v,
+			Version,
+		)
 	}
 	return nil
 }

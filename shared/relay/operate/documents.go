@@ -76,10 +76,10 @@ type Documents interface {
 	// expired.
 	Document(ctx context.Context, collection, key string) (Document, error)
 	// PutDocument writes a document if the stored one has the version base; 0: there is none, or it
-	// has expired; AnyVersion: in any case. d.Version is ignored. It returns the new version,
-	// which may be more than 1 where another document of that key has expired or was deleted.
-	// Errors: ErrConflict and ErrDocument, and nothing was written. ErrConflict may also mean that
-	// the document was written, the answer was lost, and somebody else has written it since.
+	// has expired; AnyVersion: in any case. d.Version is ignored. It returns the new version, which
+	// may be more than 1 where another document of that key has expired or was deleted. Errors:
+	// ErrConflict and ErrDocument, and nothing was written. ErrConflict may also mean that the
+	// document was written, the answer was lost, and somebody else has written it since.
 	PutDocument(
 		ctx context.Context, collection string, d Document, base int64,
 	) (version int64, err error)

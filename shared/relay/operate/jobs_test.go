@@ -303,7 +303,9 @@ func (p *struckPorts) SaveDelivery(ctx context.Context, d relay.Delivery, prior 
 }
 
 func (p *struckPorts) Send(ctx context.Context, msgs []relay.Outgoing) []error {
-	err := p.do("send "+string(msgs[0].Body), func() error { return errors.Join(p.retry.Send(ctx, msgs)...) })
+	err := p.do("send "+string(msgs[0].Body), func() error {
+		return errors.Join(p.retry.Send(ctx, msgs)...)
+	})
 	return []error{err}
 }
 
@@ -429,7 +431,9 @@ func TestJobs_FiltersTakeWhatTheySay(t *testing.T) {
 					{"", "evt_4", "push", relay.Dead, "b"},
 					{"acme", "evt_5", "push", relay.Dead, "a"},
 				} {
-					y.event(e.tenant, e.id, e.eventType, `{"x": `+e.id[4:]+`}`, e.status, e.endpoint)
+					y.event(
+						e.tenant, e.id, e.eventType, `{"x": `+e.id[4:]+`}`, e.status, e.endpoint,
+					)
 					time.Sleep(time.Second)
 				}
 				spec := operate.JobSpec{Kind: test.kind}
@@ -701,7 +705,8 @@ func jobWithFault(t *testing.T, kind operate.JobKind, mode string, k int) bool {
 		// answer of the queue gives two messages, of which the deliverer drops one.
 		lost := messages == 0 && (strings.HasPrefix(mode, "killed") ||
 			what == "save delivery" && mode == "after")
-		twice := messages == 2 && strings.HasPrefix(what, "send ") && strings.HasSuffix(mode, "after")
+		twice := messages == 2 && strings.HasPrefix(what, "send ") &&
+			strings.HasSuffix(mode, "after")
 		if messages != 1 && !lost && !twice {
 			t.Errorf("call %d, %s, %s: %d messages of %v", k, what, mode, messages, key)
 		}
@@ -713,18 +718,44 @@ func TestJobs_WhatCannotBePlanned(t *testing.T) {
 	t.Parallel()
 	y := newYard(t)
 	for field, spec := range map[string]operate.JobSpec{
-		"kind":                {Kind: "delete"},
-		"rate":                {Kind: operate.JobReplay, Rate: operate.MaxJobRate + 1},
-		"filter.statuses[0]":  {Kind: operate.JobRedrive, Filter: operate.JobFilter{Statuses: []relay.Status{relay.Waiting}}},
-		"filter.statuses[1]":  {Kind: operate.JobReplay, Filter: operate.JobFilter{Statuses: []relay.Status{relay.Dead, relay.Waiting}}},
-		"filter.endpoints":    {Kind: operate.JobExport, Filter: operate.JobFilter{Endpoints: []string{"a"}}},
-		"filter.reasons":      {Kind: operate.JobExport, Filter: operate.JobFilter{Reasons: []relay.Reason{relay.Expired}}},
-		"filter.reasons[0]":   {Kind: operate.JobReplay, Filter: operate.JobFilter{Reasons: []relay.Reason{"tired"}}},
-		"filter.types[1]":     {Kind: operate.JobReplay, Filter: operate.JobFilter{Types: []string{"a", ""}}},
-		"filter.where":        {Kind: operate.JobReplay, Filter: operate.JobFilter{Where: `{"data": 1}`}},
-		"filter.to":           {Kind: operate.JobReplay, Filter: operate.JobFilter{From: time.Unix(2, 0), To: time.Unix(1, 0)}},
-		"filter.sources":      {Kind: operate.JobReplay, Filter: operate.JobFilter{Sources: make([]string, operate.MaxJobNames+1)}},
-		"filter.endpoints[1]": {Kind: operate.JobReplay, Filter: operate.JobFilter{Sources: []string{"s"}, Endpoints: []string{"a", ""}}},
+		"kind": {Kind: "delete"},
+		"rate": {Kind: operate.JobReplay, Rate: operate.MaxJobRate + 1},
+		"filter.statuses[0]": {
+			Kind:   operate.JobRedrive,
+			Filter: operate.JobFilter{Statuses: []relay.Status{relay.Waiting}},
+		},
+		"filter.statuses[1]": {
+			Kind:   operate.JobReplay,
+			Filter: operate.JobFilter{Statuses: []relay.Status{relay.Dead, relay.Waiting}},
+		},
+		"filter.endpoints": {
+			Kind: operate.JobExport, Filter: operate.JobFilter{Endpoints: []string{"a"}},
+		},
+		"filter.reasons": {
+			Kind:   operate.JobExport,
+			Filter: operate.JobFilter{Reasons: []relay.Reason{relay.Expired}},
+		},
+		"filter.reasons[0]": {
+			Kind: operate.JobReplay, Filter: operate.JobFilter{Reasons: []relay.Reason{"tired"}},
+		},
+		"filter.types[1]": {
+			Kind: operate.JobReplay, Filter: operate.JobFilter{Types: []string{"a", ""}},
+		},
+		"filter.where": {
+			Kind: operate.JobReplay, Filter: operate.JobFilter{Where: `{"data": 1}`},
+		},
+		"filter.to": {
+			Kind:   operate.JobReplay,
+			Filter: operate.JobFilter{From: time.Unix(2, 0), To: time.Unix(1, 0)},
+		},
+		"filter.sources": {
+			Kind:   operate.JobReplay,
+			Filter: operate.JobFilter{Sources: make([]string, operate.MaxJobNames+1)},
+		},
+		"filter.endpoints[1]": {
+			Kind:   operate.JobReplay,
+			Filter: operate.JobFilter{Sources: []string{"s"}, Endpoints: []string{"a", ""}},
+		},
 	} {
 		_, err := y.jobs.Plan(t.Context(), "", operate.NewJobID(time.Now()), spec)
 		var wrong *operate.JobError

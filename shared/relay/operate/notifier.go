@@ -50,9 +50,10 @@ type noticeData struct {
 }
 
 // Notifier sends the relay's own events: it puts them in the ingest queue, as events of the source
-// catalog.OwnSource. An event about something of a tenant's belongs to that tenant. It does not send an event that no subscription takes. It looks up the
-// subscriptions only when there is an event, which is rare, and caches them as the fan-out does. So
-// a relay without such subscriptions pays next to nothing, and no relay pays while all is well.
+// catalog.OwnSource. An event about something of a tenant's belongs to that tenant. It does not
+// send an event that no subscription takes. It looks up the subscriptions only when there is an
+// event, which is rare, and caches them as the fan-out does. So a relay without such subscriptions
+// pays next to nothing, and no relay pays while all is well.
 //
 // It implements Operator and is safe for concurrent use.
 type Notifier struct {
@@ -188,9 +189,9 @@ func DisableEndpoint(
 	})
 }
 
-// PauseEndpoint holds all deliveries to an endpoint until it is enabled. They use up no attempts. It
-// tells whether that changed anything: the endpoint may be paused already. A disabled endpoint stays
-// disabled, and its deliveries die. Deliveries stop within catalog.DefaultCacheTTL.
+// PauseEndpoint holds all deliveries to an endpoint until it is enabled. They use up no attempts.
+// It tells whether that changed anything: the endpoint may be paused already. A disabled endpoint
+// stays disabled, and its deliveries die. Deliveries stop within catalog.DefaultCacheTTL.
 func PauseEndpoint(
 	ctx context.Context, states gate.EndpointStates, endpoint string,
 ) (changed bool, err error) {

@@ -129,7 +129,7 @@ func shortened(text string) string {
 func (s *Refused) mayWrite(r relay.RefusedRequest) (others int, may bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	kind := refusedKind{r.Source, r.Reason}
+	kind := refusedKind{source: r.Source, reason: r.Reason}
 	if r.Reason == relay.RefusedSource {
 		kind.source = ""
 	}

@@ -145,7 +145,9 @@ func TestRefused_AFloodCostsLittle(t *testing.T) {
 			if i%2 == 0 {
 				header["x-hub-signature-256"] = fmt.Sprint(i)
 			}
-			_ = refuse(t, r, []string{"hub", fmt.Sprint("acme/", i), fmt.Sprint("no", i)}[i%3], header)
+			_ = refuse(
+				t, r, []string{"hub", fmt.Sprint("acme/", i), fmt.Sprint("no", i)}[i%3], header,
+			)
 			time.Sleep(time.Minute / perMinute)
 		}
 		// two reasons at the source, and one for all that does not exist
@@ -187,8 +189,11 @@ func TestRefused_BoundsTheWritesOfAnInstance(t *testing.T) {
 func TestRefused_AStoreThatIsDownDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	for name, put := range map[string]func() error{
-		"down":  func() error { return errors.New("down") },
-		"hangs": func() error { time.Sleep(500 * time.Millisecond); return context.DeadlineExceeded },
+		"down": func() error { return errors.New("down") },
+		"hangs": func() error {
+			time.Sleep(500 * time.Millisecond)
+			return context.DeadlineExceeded
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

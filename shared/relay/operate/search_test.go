@@ -206,7 +206,9 @@ func TestTry(t *testing.T) {
 		"another source and type": {
 			catalog.Subscription{Source: "hub", Types: []string{"ping"}}, "source", false,
 		},
-		"another type": {catalog.Subscription{Source: "app", Types: []string{"ping"}}, "type", true},
+		"another type": {
+			catalog.Subscription{Source: "app", Types: []string{"ping"}}, "type", true,
+		},
 		"its data": {
 			catalog.Subscription{Source: "app", Filter: `{"data": {"n": [1]}}`}, "", false,
 		},

@@ -50,8 +50,8 @@ func (s *selector) takesKey(ctx context.Context, source, eventType string) bool 
 	return takes
 }
 
-// takes tells whether the event itself is wanted. It reads its record only if it must. record is nil
-// then. An event that is no longer on record is not wanted.
+// takes tells whether the event itself is wanted. It reads its record only if it must. record is
+// nil then. An event that is no longer on record is not wanted.
 func (s *selector) takes(ctx context.Context, id string) (bool, error) {
 	if s.where == nil {
 		return true, nil

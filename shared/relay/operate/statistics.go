@@ -44,8 +44,8 @@ const (
 
 // Counts are the counts of one hour: of the events that were accepted in it, and of the deliveries
 // of these events, whenever they ended. Accepted = Unrouted + Routed, and Deliveries = Delivered +
-// Dead + Waiting: anything else is a bug of the relay. A repeat of a webhook is not counted. Rows by
-// endpoint have deliveries only.
+// Dead + Waiting: anything else is a bug of the relay. A repeat of a webhook is not counted. Rows
+// by endpoint have deliveries only.
 type Counts struct {
 	Accepted   int `json:"accepted,omitempty"`
 	Unrouted   int `json:"unrouted,omitempty"`
@@ -81,8 +81,8 @@ func (c *Counts) add(o Counts) {
 }
 
 // AgeCount counts ages, which are times from the acceptance of a webhook to its delivery, in fixed
-// buckets: four for each power of ten. AgeCount[i] is the number of ages of at most ageBound(i), and
-// above the bound before. Trailing zeros are left out.
+// buckets: four for each power of ten. AgeCount[i] is the number of ages of at most ageBound(i),
+// and above the bound before. Trailing zeros are left out.
 type AgeCount []int
 
 // ageBuckets is the number of buckets: from 10 ms to 11 days, and one above.
@@ -163,10 +163,10 @@ func newTally(hour time.Time) *tally {
 
 // row returns a row to count in. If there are too many rows, it is that of the rest.
 func (t *tally) row(tenant string, by StatsBy, name string) *Counts {
-	key := statRow{tenant, by, name}
+	key := statRow{Tenant: tenant, By: by, Name: name}
 	c := t.rows[key]
 	if c == nil && len(t.rows) >= maxStatRows {
-		key = statRow{"", by, OtherStats}
+		key = statRow{Tenant: "", By: by, Name: OtherStats}
 		c = t.rows[key]
 	}
 	if c == nil {
@@ -221,7 +221,8 @@ func (t *tally) add(o EventOutcome) {
 			return
 		}
 	}
-	t.row("", StatsBySource, o.Source).add(event(all)) // a tenant's event, but the operator's source
+	// a tenant's event, but the operator's source
+	t.row("", StatsBySource, o.Source).add(event(all))
 	t.row("", StatsByType, o.Type).add(event(all))
 }
 
@@ -229,7 +230,7 @@ func (t *tally) add(o EventOutcome) {
 func countOf(d DeliveryStatus, receivedAt time.Time) Counts {
 	c := Counts{Deliveries: 1, Attempts: d.Attempts}
 	switch d.Status {
-	case relay.Delivered:
+	case relay.Delivered, relay.Unneeded: // both have ended well
 		c.Delivered = 1
 		c.Ages.Count(d.UpdatedAt.Sub(receivedAt))
 	case relay.Dead:
@@ -283,7 +284,7 @@ func (t *tally) lines() []statLine {
 func tallyOf(d tallyDoc) *tally {
 	t := &tally{hour: d.Hour.UTC(), rows: make(map[statRow]*Counts, len(d.Lines)), whole: d.Whole}
 	for _, l := range d.Lines {
-		t.rows[statRow{l.Tenant, l.By, l.Name}] = &l.Counts
+		t.rows[statRow{Tenant: l.Tenant, By: l.By, Name: l.Name}] = &l.Counts
 	}
 	return t
 }
@@ -397,8 +398,9 @@ const (
 
 // StatsItem are the counts of a name in a step of time.
 type StatsItem struct {
-	At   time.Time // UTC; the beginning of the step
-	Name string    // of the source or endpoint, or the type; "" for StatsTotal and events without one
+	At time.Time // UTC; the beginning of the step
+	// of the source or endpoint, or the type; "" for StatsTotal and events without one
+	Name string
 	Counts
 	// Settled tells that every delivery has ended and everything was counted. Otherwise the counts
 	// are those of AsOf, the time of the last look.
@@ -494,7 +496,7 @@ func (f *statsFound) addDocument(d Document, prefix string) (time.Time, error) {
 	}
 	for _, l := range doc.Lines {
 		if i := f.item(hour, l.Name); i != nil {
-			i.Counts.add(l.Counts)
+			i.add(l.Counts)
 			i.Settled = i.Settled && doc.Settled
 			if i.AsOf.IsZero() || doc.AsOf.Before(i.AsOf) {
 				i.AsOf = doc.AsOf.UTC()
@@ -510,10 +512,10 @@ func (f *statsFound) item(hour time.Time, name string) *StatsItem {
 		return nil
 	}
 	at := f.query.From.Add(hour.Sub(f.query.From).Truncate(f.query.Step))
-	i := f.items[statsKey{at, name}]
+	i := f.items[statsKey{at: at, name: name}]
 	if i == nil {
 		i = &StatsItem{At: at, Name: name, Settled: true}
-		f.items[statsKey{at, name}] = i
+		f.items[statsKey{at: at, name: name}] = i
 	}
 	return i
 }

@@ -66,9 +66,9 @@ type SweeperConfig struct {
 // nothing: the next run continues there. A run looks at some thousand events a second
 // (docs/cost.md), and makes up for hours that were left out.
 //
-// The Sweeper also writes the statistics of the hours that it looks at: see Statistics. An hour that
-// has waiting deliveries is counted again 7 hours, 13 hours, a day and so on after its beginning,
-// until they have all ended.
+// The Sweeper also writes the statistics of the hours that it looks at: see Statistics. An hour
+// that has waiting deliveries is counted again 7 hours, 13 hours, a day and so on after its
+// beginning, until they have all ended.
 //
 // The Sweeper does not find deliveries of an event that was recorded only hours after its
 // acceptance, or of an event whose source is no longer in the catalog.

@@ -17,8 +17,9 @@ const (
 	recounts     = 7
 )
 
-// resumeTally returns the cursor to go on from, and the tally of its hour. The tally is saved before
-// the cursor, and with it. So if a run was killed between the two, the tally's own cursor counts.
+// resumeTally returns the cursor to go on from, and the tally of its hour. The tally is saved
+// before the cursor, and with it. So if a run was killed between the two, the tally's own cursor
+// counts.
 func (r *sweep) resumeTally(at SweepCursor) (SweepCursor, *tally, error) {
 	if r.cfg.Documents == nil {
 		return at, nil, nil
@@ -47,8 +48,8 @@ func (t *tally) doc(at SweepCursor) tallyDoc {
 	return tallyDoc{Hour: t.hour, Whole: t.whole, Cursor: at.doc(), Lines: t.lines()}
 }
 
-// nextHour ends the cursor's hour. It writes the hour's statistics, and plans to count again what is
-// not over.
+// nextHour ends the cursor's hour. It writes the hour's statistics, and plans to count again what
+// is not over.
 func (c *cursor) nextHour() error {
 	next := c.at.Hour.Add(time.Hour)
 	if c.tally != nil {
@@ -76,8 +77,8 @@ func (r *sweep) conclude(t *tally, tries int) error {
 	return store.saveTally(r.ctx, again, d)
 }
 
-// recount counts the hours again that had waiting deliveries, as long as there is time. What one run
-// cannot finish, the next one continues.
+// recount counts the hours again that had waiting deliveries, as long as there is time. What one
+// run cannot finish, the next one continues.
 func (r *sweep) recount(sources []string) error {
 	if r.cfg.Documents == nil {
 		return nil

@@ -15,7 +15,8 @@ const (
 	Accepted    = "Accepted"
 	Refused     = "Refused"     // the partner's fault
 	Unavailable = "Unavailable" // the relay's fault: the partner got 503
-	Uncertain   = "Uncertain"   // unavailable requests that the queue may have accepted nevertheless
+	// unavailable requests that the queue may have accepted nevertheless
+	Uncertain = "Uncertain"
 )
 
 // Metrics of the fan-out. Once no message is on its way any more, and none but the unreadable ones

@@ -35,7 +35,9 @@ func (m maker) document(depth int) string {
 	case 2:
 		return strconv.Itoa(m.IntN(100))
 	case 3:
-		return m.pick(`""`, `"a"`, `"é<&>"`, `"2026-01-02T03:04:05Z"`, `"a,b,c"`, `"\u0000\ud83d\ude00"`)
+		return m.pick(
+			`""`, `"a"`, `"é<&>"`, `"2026-01-02T03:04:05Z"`, `"a,b,c"`, `"\u0000\ud83d\ude00"`,
+		)
 	case 4, 5:
 		return `"` + m.key() + `"`
 	case 6:
@@ -56,11 +58,16 @@ func (m maker) document(depth int) string {
 func (m maker) program(depth int) string {
 	if depth == 0 {
 		return m.pick(
-			".", "."+m.key(), "."+m.key()+"?", ".[]?", ".[0]", ".[1:]", "..", strconv.Itoa(m.IntN(20)),
-			`"x"`, "null", "[]", "{}", "length", "keys?", "type", "tostring", "tojson", "not", "add",
-			"to_entries?", "first?", "reverse?", "unique?", "sort?", "ascii_upcase?", "floor?", "-(.)?",
-			"explode?", "@json", "@html", "@uri", "@base64", "flatten?", "min", "max", "any?", "tonumber?",
-			"empty", ".[-1]", `"\(.)"`, "paths", "[.[]?]", "todate?", "fromdate?", "error", "values",
+			".", "."+m.key(), "."+m.key()+"?", ".[]?", ".[0]", ".[1:]", "..",
+			strconv.Itoa(m.IntN(20)),
+			`"x"`, "null", "[]", "{}", "length", "keys?", "type", "tostring", "tojson", "not",
+			"add",
+			"to_entries?", "first?", "reverse?", "unique?", "sort?", "ascii_upcase?", "floor?",
+			"-(.)?",
+			"explode?", "@json", "@html", "@uri", "@base64", "flatten?", "min", "max", "any?",
+			"tonumber?",
+			"empty", ".[-1]", `"\(.)"`, "paths", "[.[]?]", "todate?", "fromdate?", "error",
+			"values",
 		)
 	}
 	a, b := m.program(depth-1), m.program(depth-1)
@@ -70,7 +77,9 @@ func (m maker) program(depth int) string {
 	case 3:
 		return a + ", " + b
 	case 4:
-		return "(" + a + ")" + m.pick(" + ", " - ", " * ", " / ", " % ", " == ", " < ", " and ", " // ") +
+		return "(" + a + ")" + m.pick(
+			" + ", " - ", " * ", " / ", " % ", " == ", " < ", " and ", " // ",
+		) +
 			"(" + b + ")"
 	case 5:
 		return "[" + a + "]"
@@ -97,7 +106,9 @@ func (m maker) program(depth int) string {
 	case 16:
 		return fmt.Sprintf("with_entries(.value |= (%s))?", a)
 	case 17:
-		return fmt.Sprintf("%s(%s)?", m.pick("sort_by", "group_by", "unique_by", "min_by", "map_values"), a)
+		return fmt.Sprintf(
+			"%s(%s)?", m.pick("sort_by", "group_by", "unique_by", "min_by", "map_values"), a,
+		)
 	case 18:
 		return fmt.Sprintf("(%s)?", m.pick(
 			`test("a")`, `split(",")`, `sub("a"; "b")`, `[match("[a-z]"; "g").string]`, `join("-")`,
@@ -184,7 +195,9 @@ func TestDifferential(t *testing.T) {
 
 func BenchmarkCall(b *testing.B) {
 	document := []byte(`{"data":{"after":"abc","commits":[` +
-		strings.TrimSuffix(strings.Repeat(`{"id":"0123456789","modified":["a.go","b.go"]},`, 55), ",") +
+		strings.TrimSuffix(
+			strings.Repeat(`{"id":"0123456789","modified":["a.go","b.go"]},`, 55), ",",
+		) +
 		`]}}`)
 	const text = `.data | {sha: .after, files: [.commits[].modified[]] | unique}`
 	b.Run(fmt.Sprintf("process/bytes=%d", len(document)), func(b *testing.B) {

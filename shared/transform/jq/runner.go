@@ -60,7 +60,8 @@ func (r *Runner) Run(ctx context.Context, program string, document []byte) ([][]
 		return nil, failf("the program has more than %d bytes", wire.MaxProgram)
 	case len(document) > MaxDocument:
 		return nil, failf(
-			"the event has %d bytes; a jq program takes %d; use a template", len(document), MaxDocument,
+			"the event has %d bytes; a jq program takes %d; use a template", len(document),
+			MaxDocument,
 		)
 	}
 	select {

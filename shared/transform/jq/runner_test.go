@@ -64,7 +64,8 @@ func TestRun(t *testing.T) {
 		`"x" * 500000 * 500`: "",
 	} {
 		_, err := runner.Run(t.Context(), text, []byte(`{"data":1}`))
-		if _, ok := errors.AsType[*transform.Error](err); !ok || !strings.Contains(err.Error(), want) {
+		if _, ok := errors.AsType[*transform.Error](err); !ok ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}

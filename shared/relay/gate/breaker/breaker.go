@@ -290,8 +290,8 @@ func (s State) Pause(now, until time.Time) State {
 	return s
 }
 
-// Stop returns the state after the operator paused the endpoint: its deliveries are held until it is
-// enabled. They come back every MaxWait to look.
+// Stop returns the state after the operator paused the endpoint: its deliveries are held until it
+// is enabled. They come back every MaxWait to look.
 func (s State) Stop(now time.Time) State {
 	if s.StoppedAt.IsZero() {
 		s.StoppedAt = now

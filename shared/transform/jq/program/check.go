@@ -112,12 +112,13 @@ var refused = map[string]string{
 	"input": "there is only one input, the event", "inputs": "there is only one input, the event",
 	"input_filename": "there is no file", "input_line_number": "there is no file",
 	"debug": "nobody would see it", "stderr": "nobody would see it",
-	"env":       "a program sees no environment; use headers of the endpoint for secrets",
-	"$ENV":      "a program sees no environment; use headers of the endpoint for secrets",
-	"$__loc__":  "it has no use here",
-	"now":       "the same event must give the same result in each attempt; use .time",
-	"localtime": "the relay has no time zone; use gmtime", "strflocaltime": "the relay has no time zone; use strftime",
-	"halt": "use empty to send nothing", "halt_error": "use error to fail",
+	"env":           "a program sees no environment; use headers of the endpoint for secrets",
+	"$ENV":          "a program sees no environment; use headers of the endpoint for secrets",
+	"$__loc__":      "it has no use here",
+	"now":           "the same event must give the same result in each attempt; use .time",
+	"localtime":     "the relay has no time zone; use gmtime",
+	"strflocaltime": "the relay has no time zone; use strftime",
+	"halt":          "use empty to send nothing", "halt_error": "use error to fail",
 	"modulemeta": "there are no modules", "get_search_list": "there are no modules",
 }
 
@@ -190,8 +191,9 @@ func (c *checker) look(node any) {
 		c.call(n)
 	case *gojq.Term:
 		if n.Format != "" && !formats[n.Format] {
-			c.fail(n.Format, "there is no format %s; there are @text, @json, @html, @uri, @csv, @tsv, "+
-				"@sh, @base64 and @base64d", n.Format)
+			c.fail(n.Format,
+				"there is no format %s; there are @text, @json, @html, @uri, @csv, @tsv, "+
+					"@sh, @base64 and @base64d", n.Format)
 		}
 	case *gojq.Query:
 		if n.Op == gojq.OpMul {
@@ -208,7 +210,10 @@ func (c *checker) call(f *gojq.Func) {
 	signature := f.Name + "/" + strconv.Itoa(len(f.Args))
 	for _, defined := range c.defined {
 		if defined == signature {
-			c.fail(f.Name, "%s calls itself, so it might never end; use map, recurse or reduce", f.Name)
+			c.fail(
+				f.Name, "%s calls itself, so it might never end; use map, recurse or reduce",
+				f.Name,
+			)
 		}
 	}
 	if why, ok := refused[f.Name]; ok {

@@ -81,7 +81,8 @@ func TestCheckRefuses(t *testing.T) {
 		"\"\xff\"":                      "is not UTF-8",
 	} {
 		err := program.Check(text)
-		if _, ok := errors.AsType[*program.CheckError](err); !ok || !strings.Contains(err.Error(), want) {
+		if _, ok := errors.AsType[*program.CheckError](err); !ok ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: %v, want %q", text, err, want)
 		}
 	}
@@ -93,7 +94,8 @@ func FuzzCheck(f *testing.F) {
 	f.Add(`def f(x): reduce x as [$a] (0; try . catch "\(.)"); f(.a[1:]?)`)
 	f.Fuzz(func(t *testing.T, text string) {
 		err := program.Check(text)
-		if e, ok := errors.AsType[*program.CheckError](err); err != nil && (!ok || e.Line > 0 && e.Column < 1) {
+		if e, ok := errors.AsType[*program.CheckError](err); err != nil && (!ok || e.Line > 0 &&
+			e.Column < 1) {
 			t.Errorf("%q: %v", text, err)
 		}
 	})
