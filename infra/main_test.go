@@ -43,7 +43,7 @@ func TestSynthesisNeedsNoCommandLineOfTheCDK(t *testing.T) {
 		t.Errorf("misspelt context: error %v and\n%s\nwant a plain message", err, out)
 	}
 
-	for _, name := range []string{"receive", "fanout", "deliver", "sweep"} {
+	for _, name := range []string{"receive", "fanout", "deliver", "sweep", "admin"} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o750); err != nil {
 			t.Fatal(err)
 		}
@@ -52,6 +52,9 @@ func TestSynthesisNeedsNoCommandLineOfTheCDK(t *testing.T) {
 		); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "deliver", "jq"), []byte("jq"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	out, err = command(
 		t, bin, outdir, map[string]string{"functionsDir": dir, "stage": "test"},

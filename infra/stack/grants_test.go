@@ -27,6 +27,7 @@ var grants = map[string][]string{
 		"sqs:SendMessage on {OrderedIngest.Arn}",
 	},
 	"AdminRole": {
+		"dynamodb:BatchGetItem on {Ledger.Arn}",
 		"dynamodb:DeleteItem on {Catalog.Arn}",
 		"dynamodb:DeleteItem on {Ledger.Arn}",
 		"dynamodb:GetItem on {Catalog.Arn}",

@@ -93,10 +93,17 @@ func (w *jobWorker) addLines(items []JobItem) error {
 			w.gone++
 			continue
 		}
+		body := r.Body
+		if r.BodyRef == nil {
+			var err error
+			if body, err = r.Content(w.ctx, nil); err != nil {
+				return err
+			}
+		}
 		line := ExportedEvent{
 			ID: r.ID, Source: ownName(w.job.Tenant, r.Source), Type: r.Type,
 			Trust: string(r.Trust), ReceivedAt: r.ReceivedAt, DeliveryID: r.DeliveryID,
-			Header: r.Header, Body: r.Body,
+			Header: r.Header, Body: body,
 		}
 		if r.BodyRef != nil {
 			line.LargeBody = r.BodyRef.Size
