@@ -388,10 +388,10 @@ func (p *pipeline) done(c *call, answer map[string]any) {
 	case c.operation == "PutItem" && c.resource == "delivery":
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		endpoint := strings.TrimPrefix(textOf(c.doc, "Item", "sk", "S"), "delivery#")
-		p.safe[attemptName(
-			textOf(c.doc, "Item", "pk", "S"), endpoint, textOf(c.doc, "Item", "attempts", "N"),
-		)] = true
+		endpoint := strings.TrimPrefix(textOf(c.doc, "Item", "pk", "S"), deliveryPrefix)
+		endpoint = endpoint[:strings.LastIndex(endpoint, "#")]
+		_, event, _ := strings.Cut(textOf(c.doc, "Item", "sk", "S"), "#")
+		p.safe[attemptName(event, endpoint, textOf(c.doc, "Item", "attempts", "N"))] = true
 	case c.operation == "ChangeMessageVisibilityBatch":
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -95,7 +95,7 @@ var scripts = map[string]*script{
 	"order": {
 		subscriptions: subscribe("app", nil, "line", "queue"),
 		webhooks: []verify.Webhook{
-			order("1", ofKey("a", 0)), order("2", ofKey("a", relay.DefaultInlineBodyBytes)),
+			order("1", ofKey("a", 0)), order("2", ofKey("a", relay.MaxPackedBodyBytes)),
 			order("3", ofKey("b", 0)),
 		},
 	},
@@ -133,7 +133,7 @@ func subscribe(source string, types []string, endpoints ...string) []catalog.Sub
 
 var (
 	small = []byte(`{"run":"RUN"}`)
-	large = append(bytes.Repeat([]byte{0xff}, relay.DefaultInlineBodyBytes), "RUN"...)
+	large = append(bytes.Repeat([]byte{0xff}, relay.MaxPackedBodyBytes), "RUN"...)
 )
 
 func ofKey(key string, pad int) []byte {

@@ -127,6 +127,9 @@ func readCall(r *http.Request, body []byte) (*call, error) {
 	return c, nil
 }
 
+// deliveryPrefix begins the partition of a delivery's item: its endpoint and a shard follow.
+const deliveryPrefix = "delivery#"
+
 // item names the subject of a call to DynamoDB: the kind of the ledger's item, or the index, else
 // the table.
 func (c *call) item() string {
@@ -140,6 +143,8 @@ func (c *call) item() string {
 		return textOf(c.doc, "IndexName")
 	case partition == "learned":
 		return partition
+	case strings.HasPrefix(partition, deliveryPrefix):
+		return "delivery"
 	case table == "ledger" && sort != "":
 		kind, _, _ := strings.Cut(sort, "#")
 		return kind
