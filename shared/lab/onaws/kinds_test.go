@@ -8,6 +8,7 @@ import "slices"
 // holds of failed messages) occur in the runs with a fault, and are not struck themselves.
 var calls = map[string][]string{
 	"receive": {
+		"Query catalog",
 		"GetItem catalog", "GetItem learned", "PutItem learned", "UpdateItem catalog",
 		"Decrypt secret", "Encrypt secret",
 		"PutObject body", "SendMessage ingest", "SendMessage ordered-ingest",
