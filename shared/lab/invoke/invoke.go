@@ -75,7 +75,7 @@ var functions = map[string]function{
 	"sweep": {timeout: 900 * time.Second, memoryMB: 1769,
 		environment: func(w *world) (map[string]string, error) {
 			return settings.Environment(settings.Sweep{
-				CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable,
+				CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket,
 				DeliveryQueueURL: w.queues[delivery], RetryQueueURL: w.queues[retry],
 			})
 		}},

@@ -90,7 +90,7 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 			`queue dead +1\n +evt_\w+ order.created from retired, attempt 2 at endpoint gone`,
 			`queue delivery-dlq +1\n +unreadable: `,
 			`ledger +11\n +endpoint demo: healthy, 1 failed in a row\n`,
-			`to gone: dead, attempt 1 removed`,
+			`to gone: dead, attempt 1 skipped`,
 		}},
 		"nothing is lost that could be put back": {
 			"sweep", "sweep/hourly",
