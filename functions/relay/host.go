@@ -107,7 +107,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
 		Learned: catalogs, Operator: operate.NewNotifier(
 			nil, h.queues[ingestQueue],
-		), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
+		), Refusals: operate.NewRefused(h.store.Documents(), time.Now), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
 	if err != nil {
 		return err
