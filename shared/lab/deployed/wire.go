@@ -101,11 +101,15 @@ type request struct {
 	RequestItems      map[string]any // for batch operations, by table
 	KeyID             string
 	EncryptionContext map[string]string
-	Item, Key         itemKey // for PutItem, for UpdateItem
+	Item, Key         itemKey // for PutItem; for UpdateItem and DeleteItem
 	UpdateExpression  string
-	GroupName         string
-	SecretID          string
-	Target            struct{ RoleARN string }
+
+	KeyConditionExpression    string
+	ExpressionAttributeValues map[string]struct{ S string }
+
+	GroupName string
+	SecretID  string
+	Target    struct{ RoleARN string }
 }
 
 // itemKey is the partition key of an item.
@@ -186,10 +190,8 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 		add(in.TableName + "/index/" + in.IndexName)
 	case in.TableName != "":
 		add(in.TableName)
-		if operation == "PutItem" || operation == "UpdateItem" {
-			made[0].context = map[string]string{
-				"dynamodb:LeadingKeys": in.Item.Partition.S + in.Key.Partition.S,
-			}
+		if key := in.leadingKey(operation); key != "" {
+			made[0].context = map[string]string{"dynamodb:LeadingKeys": key}
 			if operation == "UpdateItem" {
 				made[0].context["dynamodb:Attributes"] = strings.Join(
 					updated(in.UpdateExpression), ",",
@@ -206,6 +208,22 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 	}
 	return made, nil
 }
+
+// leadingKey returns the partition that a call on a table works in; "": none that is read here.
+func (in request) leadingKey(operation string) string {
+	switch operation {
+	case "PutItem", "UpdateItem", "DeleteItem":
+		return in.Item.Partition.S + in.Key.Partition.S
+	case "Query":
+		if found := partitionIs.FindStringSubmatch(in.KeyConditionExpression); found != nil {
+			return in.ExpressionAttributeValues[found[1]].S
+		}
+	}
+	return ""
+}
+
+// partitionIs matches the part of a query's condition that names the partition.
+var partitionIs = regexp.MustCompile(`\bpk = (:\w+)`)
 
 // term matches a word of an expression that is no keyword. The relay writes keywords in capitals.
 var term = regexp.MustCompile(`:?[a-z_]+\(?`)

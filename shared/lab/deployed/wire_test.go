@@ -69,6 +69,17 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 			)
 			return err
 		}, []string{"dynamodb:Query on " + table + "t"}},
+		"DynamoDB, a partition of a table": {func(ctx context.Context, c aws.Config) error {
+			_, err := dynamodb.NewFromConfig(c).Query(ctx, &dynamodb.QueryInput{
+				TableName:              aws.String("t"),
+				KeyConditionExpression: aws.String("pk = :pk AND sk >= :from"),
+				ExpressionAttributeValues: map[string]dynamotypes.AttributeValue{
+					":pk":   &dynamotypes.AttributeValueMemberS{Value: "doc/a"},
+					":from": &dynamotypes.AttributeValueMemberS{Value: "b"},
+				},
+			})
+			return err
+		}, []string{"dynamodb:Query on " + table + "t with map[dynamodb:LeadingKeys:doc/a]"}},
 		"DynamoDB, an index": {func(ctx context.Context, c aws.Config) error {
 			_, err := dynamodb.NewFromConfig(c).Query(
 				ctx, &dynamodb.QueryInput{TableName: aws.String("t"), IndexName: aws.String("i")},
