@@ -154,6 +154,9 @@ func calls(r *http.Request) ([]call, error) {
 	case name == "secretsmanager" && in.SecretID != "":
 		return []call{{action: "secretsmanager:" + operation, resource: secretARN(in.SecretID)}},
 			nil
+	case name == "lambda" && invokePath.MatchString(r.URL.Path):
+		function := invokePath.FindStringSubmatch(r.URL.Path)[1]
+		return []call{{action: "lambda:InvokeFunction", resource: functionARN(function)}}, nil
 	case name == "scheduler" && r.Method == http.MethodPost && path.Dir(r.URL.Path) == "/schedules":
 		schedule := in.GroupName + "/" + path.Base(r.URL.Path)
 		return []call{

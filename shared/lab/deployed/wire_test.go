@@ -21,6 +21,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
+	"webhook-relay/shared/aws/lambda"
 	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/lab/deployed"
 )
@@ -127,6 +128,9 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 			})
 			return err
 		}, []string{"kms:Decrypt on " + key + " with map[kms:EncryptionContext:name:source/a]"}},
+		"Lambda": {func(ctx context.Context, c aws.Config) error {
+			return lambda.NewStarter(c, "f").StartJob(ctx, "", "job_1")
+		}, []string{"lambda:InvokeFunction on arn:aws:lambda:eu-central-1:000000000000:function:f"}},
 		"Scheduler, which is handed a role": {func(ctx context.Context, c aws.Config) error {
 			_, err := scheduler.NewFromConfig(c).CreateSchedule(ctx, &scheduler.CreateScheduleInput{
 				Name: aws.String("n"), GroupName: aws.String("g"),
