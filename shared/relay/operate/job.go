@@ -163,7 +163,7 @@ func (j Job) Duration() time.Duration {
 // held against the prices in shared/lab/cost.
 const (
 	USDPerReplay = 7.0e-6 // reads of event and delivery, the delivery's records, its messages
-	USDPerExport = 0.5e-6 // read of the event, its share of a file
+	USDPerExport = 0.25e-6 // read of the event, its share of a file
 	USDPerRead   = 0.2e-6 // a record that is looked at
 )
 
