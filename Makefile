@@ -1,6 +1,6 @@
 # Everything there is to do with the relay. `make` alone lists it.
 
-FUNCTIONS     := receive fanout deliver sweep
+FUNCTIONS     := receive fanout deliver sweep admin
 GOLANGCI_LINT := v2.6.2
 # Without the state of the checkout, so that a function that has not changed is not deployed again.
 GOFLAGS_SMALL := -trimpath -buildvcs=false -tags lambda.norpc -ldflags="-s -w"

@@ -155,7 +155,7 @@ func ingestBatch(t *testing.T, cat catalog.Catalog) []relay.Message {
 	}
 	again := message(t, cat, signed(t, "github", "push", at), "again")
 	unwanted := change(t, batch[5], func(e *relay.Event) {
-		e.Source, e.ID = retired, relay.EventID(retired, "1001")
+		e.Source, e.ID = retired, relay.EventID("", retired, "1001")
 	})
 	unwanted.ID = id("unwanted")
 	return append(
@@ -221,11 +221,11 @@ func message(
 	m := taken(t, &s.ingest)
 	m.ID = id(seed)
 	return change(t, m, func(e *relay.Event) {
-		e.Receipt = relay.EventID("receipt", seed)[len("evt_"):]
+		e.Receipt = relay.EventID("", "receipt", seed)[len("evt_"):]
 		// the example of W3C's recommendation
 		e.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 		if e.Source == "open" {
-			e.ID = relay.EventID(e.Source, seed)
+			e.ID = relay.EventID("", e.Source, seed)
 		}
 	})
 }

@@ -174,7 +174,7 @@ func TestFunctionsLinkNothingHeavy(t *testing.T) {
 	t.Parallel()
 	for _, p := range list(
 		t, "-tags", builtWith(t), "-deps", "./functions/receive", "./functions/fanout",
-		"./functions/deliver", "./functions/sweep",
+		"./functions/deliver", "./functions/sweep", "./functions/admin",
 	) {
 		for _, name := range heavy {
 			if strings.HasPrefix(p.ImportPath, name) {

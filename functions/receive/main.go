@@ -36,6 +36,7 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, erro
 	ingest := sqs.New(queues, s.IngestQueueURL)
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
 		Sources:         catalog,
+		Subscriptions:   catalog,
 		Learned:         catalog,
 		Ingest:          ingest,
 		Operator:        operate.NewNotifier(nil, ingest),

@@ -152,11 +152,11 @@ func TestApplyToADeployedStack(t *testing.T) {
 		func(o *awskms.Options) {
 			o.BaseEndpoint = &keys.URL
 		}), key))
-	g, err := catalog.Generation(t.Context())
+	state, err := catalog.State(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := catalog.Source(t.Context(), g, "app")
+	source, err := catalog.Source(t.Context(), state.Generation, "app")
 	if err != nil || len(source.Secrets) != 1 || source.Secrets[0] != "token" {
 		t.Errorf("a function reads %+v, %v", source, err)
 	}

@@ -38,7 +38,7 @@ func (c *listEndpointsCommand) Run(ctx context.Context, out io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	_, names, err := t.catalog.Names(ctx)
+	_, names, err := t.catalog.Names(ctx, "")
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (f targetFlags) operate(ctx context.Context, endpoint string, out io.Writer
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	_, names, err := t.catalog.Names(ctx)
+	_, names, err := t.catalog.Names(ctx, "")
 	if err != nil {
 		return err
 	}

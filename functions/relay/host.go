@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"webhook-relay/shared/admin"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/local/gateway"
@@ -52,6 +54,7 @@ type host struct {
 	store   *sqlite.Store
 	catalog catalog.Store
 	receive gateway.Lambda
+	api     http.Handler // of /v1
 
 	queues  map[string]*sqlite.Queue
 	fanout  stage
@@ -103,8 +106,9 @@ func (h *host) build(dir string, o hostOptions) error {
 		h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
 	h.catalog = catalogs
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalogs, Ingest: h.queues[ingestQueue], Ordered: h.queues[orderedIngest],
-		Bodies: bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
+		Sources: catalogs, Subscriptions: catalogs, Ingest: h.queues[ingestQueue],
+		Ordered: h.queues[orderedIngest],
+		Bodies:  bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
 		Learned: catalogs, Operator: operate.NewNotifier(
 			nil, h.queues[ingestQueue],
 		), Refusals: operate.NewRefused(h.store.Documents(), time.Now), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
@@ -139,6 +143,16 @@ func (h *host) build(dir string, o hostOptions) error {
 		return err
 	}
 	h.receive = handler.Receive(receiver)
+	documents := h.store.Documents()
+	if h.api, err = admin.New(admin.Config{
+		Catalogs: catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
+		States: ledger, Local: true, Notifier: operate.NewNotifier(
+			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
+		),
+		Pinger: operate.Pinger{Events: ledger, Delivery: h.queues[deliveryQueue]},
+	}); err != nil {
+		return err
+	}
 	if h.sweeper, err = newSweeper(&localRelay{
 		store: h.store, catalog: catalogs, queues: h.queues,
 	}); err != nil {

@@ -143,7 +143,7 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 func (c *localCommand) serve(
 	ctx context.Context, h *host, listener net.Listener, out *console,
 ) error {
-	front := gateway.New(h.receive)
+	front := besideAPI(gateway.New(h.receive), h.api)
 	if c.Demo {
 		front = besideDemo(front, newDemoEndpoint(out))
 	}
@@ -189,6 +189,18 @@ func (c *localCommand) serve(
 		)
 	}
 	return err
+}
+
+// besideAPI serves the API beside the ingress. It uses no ServeMux, which would redirect requests
+// with an untidy path.
+func besideAPI(front, api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		front.ServeHTTP(w, r)
+	})
 }
 
 // besideDemo serves the demonstration's endpoint beside the relay. It uses no ServeMux, which would

@@ -96,11 +96,12 @@ func (c *secretCommand) learn(ctx context.Context, t *target, out io.Writer) err
 
 // noSecret returns an error that says what to do so that the source gets a secret.
 func (c *secretCommand) noSecret(ctx context.Context, t *target) error {
-	g, err := t.catalog.Generation(ctx)
+	tenant, _ := catalog.SplitName(c.Source)
+	state, err := t.catalog.State(ctx, tenant)
 	if err != nil {
 		return err
 	}
-	s, err := t.catalog.Source(ctx, g, c.Source)
+	s, err := t.catalog.Source(ctx, state.Generation, c.Source)
 	if err != nil {
 		return err
 	}

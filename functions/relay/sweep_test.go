@@ -23,7 +23,7 @@ func leave(t *testing.T, dir, url string, receivedAt time.Time) (event string) {
 	}
 	defer l.store.Close()
 	e := relay.Event{
-		ID: relay.EventID("app", "lost"), Receipt: "r", Source: "app",
+		ID: relay.EventID("", "app", "lost"), Receipt: "r", Source: "app",
 		ReceivedAt: receivedAt.UTC().Truncate(time.Millisecond), Body: []byte("{}"),
 	}
 	_, err = relay.RecordEvent(t.Context(), l.store.Ledger(), relay.EventRecord{

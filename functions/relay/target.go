@@ -59,7 +59,7 @@ type ledger interface {
 // checkKnown returns ErrNotFound if there is no endpoint of this name. An endpoint that was removed
 // counts as known while deliveries to it are on record.
 func (t *target) checkKnown(ctx context.Context, endpoint string) error {
-	_, names, err := t.catalog.Names(ctx)
+	_, names, err := t.catalog.Names(ctx, "")
 	if err != nil || slices.Contains(names, endpoint) {
 		return err
 	}

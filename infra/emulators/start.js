@@ -3,6 +3,7 @@
 "use strict";
 
 const dynalite = require("dynalite");
+const withTransactions = require("./transactions");
 
 // SQS takes every character of XML, those beyond the basic plane (emoji) among them; fauxqs 1.9.2 refuses these.
 async function acceptEveryPlane() {
@@ -16,7 +17,7 @@ async function main() {
   const queuesAndBodies = buildApp({ logger: false });
   await queuesAndBodies.listen({ host: "127.0.0.1", port: 0 });
 
-  const tables = dynalite({ createTableMs: 0, deleteTableMs: 0 });
+  const tables = withTransactions(dynalite, { createTableMs: 0, deleteTableMs: 0 });
   await new Promise((resolve, reject) => tables.once("error", reject).listen(0, "127.0.0.1", resolve));
 
   const url = (server) => `http://127.0.0.1:${server.address().port}`;

@@ -109,6 +109,9 @@ func (r *relay) addAlarms() {
 			dimension: "FunctionName", of: *r.sweep.FunctionName(), threshold: 1, minutes: 60,
 			times: 3, below: true,
 			description: "ticket: sweep has not run for some hours, and what may be lost is not found. First see that its rule is enabled."},
+		failures("AdminErrors", r.admin,
+			"ticket: the API crashes or runs out of time; webhooks are not affected. First read the log of admin."),
+		r.strangersAlarm(),
 		r.refusedByUs("Ingress5xx", 1, lasting,
 			"page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when "+
 				"SQS, S3 or DynamoDB is down; then the access log's integrationError, if there is one (accessLog)."),

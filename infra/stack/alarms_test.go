@@ -37,6 +37,8 @@ var alarms = map[string]string{
 	"SweepErrors":                "ticket: Sum AWS/Lambda Errors of FunctionName {Sweep} >= 1 in 3600 s, 2 of 3",
 	"SweepPartial":               "ticket: Sum WebhookRelay Partial of Relay webhook-relay-dev >= 3 in 10800 s",
 	"SweepAbsent":                "ticket: Sum AWS/Lambda Invocations of FunctionName {Sweep} < 1 in 3600 s, 3 of 3, or no data any more",
+	"AdminErrors":                "ticket: Sum AWS/Lambda Errors of FunctionName {Admin} >= 1 in 60 s, 3 of 15",
+	"ApiUnauthorized":            "ticket: Sum WebhookRelay Unauthorized of Relay webhook-relay-dev >= 100 in 300 s",
 	"Ingress5xx":                 "page: Sum AWS/ApiGateway 5xx of ApiId {Ingress} >= 1 in 60 s, 3 of 15",
 	"Ingress5xxRecurring":        "ticket: Sum AWS/ApiGateway 5xx of ApiId {Ingress} >= 1 in 3600 s, 6 of 24",
 }

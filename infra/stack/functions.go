@@ -20,9 +20,10 @@ const (
 	fanoutName  = "fanout"
 	deliverName = "deliver"
 	sweepName   = "sweep"
+	adminName   = "admin"
 )
 
-var functionNames = []string{receiveName, fanoutName, deliverName, sweepName}
+var functionNames = []string{receiveName, fanoutName, deliverName, sweepName, adminName}
 
 const (
 	// receiveTimeoutSeconds is 10 because impatient providers hang up after 5 to 10 s. A later

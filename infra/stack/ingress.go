@@ -7,11 +7,12 @@ import (
 )
 
 // ingressPath is the path of a source. A source's name is one path segment. No source can use
-// another path, whatever its name: /v1, /console and /health are reserved for the operator.
+// another path, whatever its name: /v1 is the API, and /console and /health are reserved for the
+// operator.
 const ingressPath = "/in/{source}"
 
-// This throttle applies to routes without their own throttle. There is no such route yet. They
-// would be for the operator, a person or a script.
+// This throttle applies to routes without their own throttle. They are for the operator: a person
+// or a script.
 const (
 	otherRatePerSecond = 20
 	otherBurst         = 40
@@ -38,6 +39,7 @@ func (r *relay) addIngress() {
 			new("Receive"), r.receive, nil,
 		),
 	})
+	r.addAdminRoute()
 	stage := awsapigatewayv2.NewCfnStage(r.stack, new("IngressStage"),
 		&awsapigatewayv2.CfnStageProps{
 			ApiId:      r.api.ApiId(),

@@ -46,6 +46,9 @@ func TestNoSourceCanTakeAReservedPath(t *testing.T) {
 	defaults(t).each(t, "AWS::ApiGatewayV2::Route", func(t *testing.T, _ string, r resource) {
 		key, _ := r.get("RouteKey").(string)
 		_, path, _ := strings.Cut(key, " ")
+		if key == "ANY /v1/{proxy+}" { // the API itself
+			return
+		}
 		// the first is empty: a path begins with a slash, and $default does not
 		segments := strings.Split(path, "/")
 		if len(segments) < 2 || segments[0] != "" || strings.ContainsAny(segments[1], "{}+$") ||

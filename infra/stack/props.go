@@ -100,6 +100,11 @@ type Props struct {
 	// them. Leave a key here for as long as messages and bodies are kept.
 	FormerDataKeyARNs []string `context:"formerDataKeyArns" pattern:"^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36}$"`
 
+	// IAM lets API Gateway authenticate the requests to the API under /v1, by AWS Signature Version
+	// 4. Whoever may execute-api:Invoke on it has the role admin. Tokens are not used then, and
+	// tenants cannot use the API.
+	IAM bool `context:"iam" default:"false"`
+
 	// Protect is true, false or auto. auto means true in the stage prod and false in any other.
 	// While it is true, the stack cannot be destroyed (termination protection), and no table can be
 	// deleted in any other way. Data outlives the stack in every stage.

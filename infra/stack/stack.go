@@ -30,7 +30,7 @@ type relay struct {
 	schedules                    awsscheduler.CfnScheduleGroup
 	schedulesRole                awsiam.Role
 	receive, fanout, deliver     awslambda.Function
-	sweep                        awslambda.Function
+	sweep, admin                 awslambda.Function
 	api                          awsapigatewayv2.HttpApi
 	domain                       awsapigatewayv2.CfnDomainName // nil if Props.DomainName is empty
 	network                      network                       // zero unless Props.FixedEgress
@@ -65,6 +65,9 @@ func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 		return nil, err
 	}
 	if err := r.addSweep(); err != nil {
+		return nil, err
+	}
+	if err := r.addAdmin(); err != nil {
 		return nil, err
 	}
 	r.addIngress()

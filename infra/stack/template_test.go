@@ -142,7 +142,7 @@ func synthesise(p stack.Props, context map[string]any) (tmpl template, err error
 
 // stubFunctions writes functions that are always the same, so that the template is.
 func stubFunctions(dir string) (string, error) {
-	for _, name := range []string{"receive", "fanout", "deliver", "sweep"} {
+	for _, name := range []string{"receive", "fanout", "deliver", "sweep", "admin"} {
 		folder := filepath.Join(dir, "lambda", name)
 		if err := os.MkdirAll(folder, 0o750); err != nil {
 			return "", err

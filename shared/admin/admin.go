@@ -17,6 +17,7 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
 )
 
@@ -31,11 +32,19 @@ type Config struct {
 	CatalogDocuments operate.Documents
 	// LedgerDocuments are the documents beside the ledger: the audit log and kept answers.
 	LedgerDocuments operate.Documents
-	// Jobs plans and runs jobs.
+	// States are the states of the endpoints, by their qualified names.
+	States gate.EndpointStates
+	// Notifier sends the relay's own event about a change of an endpoint's state.
+	Notifier *operate.Notifier
+	// Pinger sends pings.
+	Pinger operate.Pinger
+	// Local: settings of endpoints that need AWS are refused.
+	Local bool
+	// Jobs plans and runs jobs; nil: there are none.
 	Jobs *operate.Jobs
-	// Searcher finds events and deliveries.
+	// Searcher finds events and deliveries; zero: they are not listed.
 	Searcher operate.Searcher
-	// Statistics has the counts by the hour.
+	// Statistics has the counts by the hour; zero: there are none.
 	Statistics operate.Statistics
 	// Bodies has large bodies, and the files of exports.
 	Bodies relay.Bodies
@@ -63,8 +72,7 @@ type server struct {
 // New returns the handler of /v1. It calls nothing yet. Error: a port is missing.
 func New(c Config) (http.Handler, error) {
 	if c.Catalogs == nil || c.CatalogDocuments == nil || c.LedgerDocuments == nil ||
-		c.Jobs == nil || c.Searcher.Records == nil || c.Statistics.Documents == nil ||
-		c.Bodies == nil {
+		c.States == nil || c.Notifier == nil || c.Pinger.Events == nil || c.Pinger.Delivery == nil {
 		return nil, errors.New("admin: a port is missing")
 	}
 	if c.Now == nil {
@@ -89,6 +97,19 @@ func New(c Config) (http.Handler, error) {
 		}
 	}
 	return s, nil
+}
+
+// routes returns the rows of the table for which c has the ports. A path of another is answered as
+// one that there is not.
+func (c Config) routes() []Route {
+	has := map[string]bool{
+		"jobs": c.Jobs != nil && c.Bodies != nil, "stats": c.Statistics.Documents != nil,
+		"try": c.Searcher.Records != nil,
+	}
+	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {
+		there, optional := has[r.group.name]
+		return optional && !there
+	})
 }
 
 // routeHandler is a row of the table in the ServeMux. It only carries the row.
@@ -116,6 +137,7 @@ func (g *lazyGroup) get() http.Handler {
 // ServeHTTP answers a request: it finds out who sends it, what they may do, and whose things it is
 // about, and gives it to the route's handler.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := s.Now()
 	id, _ := r.Context().Value(requestIDKey{}).(string)
 	c := &call{requestID: cmp.Or(id, rand.Text())}
 	w.Header().Set("x-request-id", c.requestID)
@@ -134,7 +156,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Observe(r.Context(), Observation{
 		RequestID: c.requestID, Route: c.route.ID, Status: answer.status,
-		Who: c.principal.Who, Tenant: c.tenant, Err: c.failure,
+		Who: c.principal.Who, Tenant: c.tenant, Duration: s.Now().Sub(began),
+		Err: c.failure,
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
@@ -58,6 +59,7 @@ type Observation struct {
 	Status    int
 	Who       access.Who
 	Tenant    string
+	Duration  time.Duration
 	Err       error // why it was refused or failed; never a token
 }
 

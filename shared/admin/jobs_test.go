@@ -369,7 +369,7 @@ func TestStats(t *testing.T) {
 // named are the names of the rig's catalog.
 type named struct{}
 
-func (named) Names(context.Context) (sources, endpoints []string, err error) {
+func (named) Names(context.Context, string) (sources, endpoints []string, err error) {
 	return []string{"app"}, []string{"shop"}, nil
 }
 

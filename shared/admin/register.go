@@ -160,7 +160,7 @@ func errorsOf(r Route) []int {
 	}
 	codes := []int{
 		http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
-		http.StatusServiceUnavailable,
+		http.StatusUnprocessableEntity, http.StatusServiceUnavailable,
 	}
 	if r.Method == http.MethodPost || r.Method == http.MethodPut {
 		codes = append(codes, http.StatusBadRequest, http.StatusRequestEntityTooLarge)

@@ -47,11 +47,15 @@ type rig struct {
 	tokens  *access.Tokens
 	audit   *access.Audit
 
-	ledger  memory.Ledger
-	retry   memory.Queue
-	started []string // ids of jobs whose work was started
-	sync    bool     // work is done at once
-	broken  bool     // the queue is
+	catalog  *memory.Catalog
+	states   *memory.States
+	ingest   *memory.Queue
+	delivery *memory.Queue
+	ledger   memory.Ledger
+	retry    memory.Queue
+	started  []string // ids of jobs whose work was started
+	sync     bool     // work is done at once
+	broken   bool     // the queue is
 
 	mu       sync.Mutex
 	observed []admin.Observation
@@ -60,10 +64,16 @@ type rig struct {
 // newRig returns the API of an empty relay with the tenants acme and other.
 func newRig(t *testing.T, change ...func(*admin.Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: &clock{t: time.Now().UTC().Truncate(time.Millisecond)}}
+	r := &rig{
+		t: t, clock: &clock{t: time.Now().UTC().Truncate(time.Millisecond)},
+		catalog: &memory.Catalog{}, states: &memory.States{},
+		ingest: &memory.Queue{}, delivery: &memory.Queue{},
+	}
 	r.config = admin.Config{
-		Catalogs: &memory.Catalog{}, CatalogDocuments: &memory.Documents{},
-		LedgerDocuments: &memory.Documents{}, Now: r.clock.now,
+		Catalogs: r.catalog, States: r.states, Notifier: operate.NewNotifier(nil, r.ingest),
+		Pinger:           operate.Pinger{Events: &r.ledger, Delivery: r.delivery},
+		CatalogDocuments: &memory.Documents{},
+		LedgerDocuments:  &memory.Documents{}, Now: r.clock.now,
 		Observe: func(_ context.Context, o admin.Observation) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

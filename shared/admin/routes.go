@@ -78,6 +78,28 @@ func routes() []Route {
 		Route{"tenants.put", put, "/v1/tenants/{id}", admin, Operator, yes, "Create or replace a tenant", nil},
 		Route{"tenants.delete", del, "/v1/tenants/{id}", admin, Operator, yes, "Delete a tenant", nil},
 	)
+	add(group{"providers", registerProviders},
+		Route{"providers.list", get, "/v1/providers", read, Relay, no, "List the providers, and what a source of each needs", nil},
+	)
+	resources := group{"resources", registerResources}
+	for _, kind := range []struct{ plural, one string }{
+		{"sources", "a source"}, {"endpoints", "an endpoint"}, {"subscriptions", "a subscription"},
+	} {
+		list := "/v1/" + kind.plural
+		add(resources,
+			Route{kind.plural + ".list", get, list, read, Tenant, no, "List the " + kind.plural, nil},
+			Route{kind.plural + ".get", get, list + "/{name}", read, Tenant, no, "Show " + kind.one, nil},
+			Route{kind.plural + ".put", put, list + "/{name}", admin, Tenant, yes, "Create or replace " + kind.one, nil},
+			Route{kind.plural + ".delete", del, list + "/{name}", admin, Tenant, yes, "Delete " + kind.one, nil},
+		)
+	}
+	add(group{"actions", registerActions},
+		Route{"endpoints.state", get, "/v1/endpoints/{name}/state", read, Tenant, no, "Show how an endpoint is now", nil},
+		Route{"endpoints.rotate", post, "/v1/endpoints/{name}/secret/rotate", run, Tenant, yes, "Give an endpoint a new secret, and show it once", nil},
+		Route{"endpoints.pause", post, "/v1/endpoints/{name}/pause", run, Tenant, yes, "Hold the deliveries to an endpoint", nil},
+		Route{"endpoints.resume", post, "/v1/endpoints/{name}/resume", run, Tenant, yes, "Let deliveries go again to an endpoint that is paused, open or disabled", nil},
+		Route{"endpoints.ping", post, "/v1/endpoints/{name}/ping", run, Tenant, yes, "Send an event of the relay's own to an endpoint", nil},
+	)
 	add(group{"jobs", registerJobs},
 		Route{"jobs.list", get, "/v1/jobs", read, Tenant, no, "List the jobs, newest first", nil},
 		Route{"jobs.plan", post, "/v1/jobs", run, Tenant, yes, "Plan a job: freeze its set, and count it", nil},

@@ -18,13 +18,12 @@ type SourceSpec struct {
 	Provider   string            `json:"provider" doc:"A provider of GET /v1/providers" example:"github"`
 	Secrets    []Secret          `json:"secrets,omitempty" doc:"The accepted secrets, newest first. Left out: those that it has"`
 	HMAC       *HMACSpec         `json:"hmac,omitempty" doc:"For the provider hmac: how webhooks are signed"`
-	EventType  *LocatorSpec      `json:"event_type,omitempty" doc:"Where the event type is"`
-	EventID    *LocatorSpec      `json:"event_id,omitempty" doc:"Where the provider's id of the webhook is"`
+	EventType  *EventTypeSpec    `json:"event_type,omitempty" doc:"Where the event type is"`
+	EventID    *EventIDSpec      `json:"event_id,omitempty" doc:"Where the provider's id of the webhook is"`
 	Once       string            `json:"once,omitempty" doc:"body: webhooks with the same signed bytes are one"`
 	URL        string            `json:"url,omitempty" doc:"The URL exactly as you gave it to the provider, if it signs it"`
 	AllowedIPs []string          `json:"allowed_ips,omitempty" doc:"Addresses and networks that may send"`
 	Settings   map[string]Secret `json:"settings,omitempty" doc:"What else the provider needs"`
-	Tenant     *TenantOfSpec     `json:"tenant,omitempty" doc:"To whom the events belong"`
 }
 
 // HMACSpec describes an HMAC scheme.
@@ -42,19 +41,17 @@ type HMACSpec struct {
 	Tolerance       string `json:"tolerance,omitempty" example:"5m0s"`
 }
 
-// LocatorSpec tells where a value is in a request.
-type LocatorSpec struct {
+// EventTypeSpec tells where the event type is in a request.
+type EventTypeSpec struct {
+	Header string `json:"header,omitempty" doc:"In a header of this name"`
+	JSON   string `json:"json,omitempty" doc:"In the body, at this path"`
+}
+
+// EventIDSpec tells where the provider's id of a webhook is in a request.
+type EventIDSpec struct {
 	Header string `json:"header,omitempty" doc:"In a header of this name"`
 	JSON   string `json:"json,omitempty" doc:"In the body, at this path"`
 	Body   bool   `json:"body,omitempty" doc:"It is a hash of the body"`
-}
-
-// TenantOfSpec tells to whom the events of a source of the operator's belong.
-type TenantOfSpec struct {
-	Header   string `json:"header,omitempty" doc:"To the tenant that this header names"`
-	JSON     string `json:"json,omitempty" doc:"To the tenant at this path of the body"`
-	ID       string `json:"id,omitempty" doc:"To this tenant"`
-	Optional bool   `json:"optional,omitempty" doc:"Without an id, to the operator; otherwise the webhook is refused"`
 }
 
 // EndpointSpec is an endpoint.
@@ -147,13 +144,13 @@ func specOfSource(s catalog.Source) SourceSpec {
 	v := s.Verify
 	out := SourceSpec{
 		Name: s.Name, Provider: v.Provider, Secrets: maskedAll(s.Secrets), HMAC: specOfHMAC(v.HMAC),
-		EventType: specOfLocator(v.EventType), EventID: specOfLocator(v.EventID), Once: v.Once,
-		URL: v.URL, AllowedIPs: v.AllowedIPs, Settings: maskedValues(v.Settings),
+		Once: v.Once, URL: v.URL, AllowedIPs: v.AllowedIPs, Settings: maskedValues(v.Settings),
 	}
-	if t := s.Tenant; t != nil {
-		out.Tenant = &TenantOfSpec{
-			Header: t.Header, JSON: t.JSON, ID: t.ID, Optional: t.Optional,
-		}
+	if l := v.EventType; l != nil {
+		out.EventType = &EventTypeSpec{Header: l.Header, JSON: l.JSON}
+	}
+	if l := v.EventID; l != nil {
+		out.EventID = &EventIDSpec{Header: l.Header, JSON: l.JSON, Body: l.Body}
 	}
 	return out
 }
@@ -179,13 +176,6 @@ func specOfHMAC(h *verify.HMAC) *HMACSpec {
 		TimestampJSON: h.TimestampJSON, TimestampFormat: h.TimestampFormat,
 		IDHeader: h.IDHeader, Tolerance: durationText(h.Tolerance),
 	}
-}
-
-func specOfLocator(l *verify.Locator) *LocatorSpec {
-	if l == nil {
-		return nil
-	}
-	return &LocatorSpec{Header: l.Header, JSON: l.JSON, Body: l.Body}
 }
 
 // durationText returns a duration as the file has it; "" for 0.

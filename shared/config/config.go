@@ -228,7 +228,7 @@ func (c *checker) catalog(f file) catalog.Catalog {
 	slices.SortStableFunc(out.Subscriptions, func(a, b catalog.Subscription) int {
 		return cmp.Compare(a.Source, b.Source)
 	})
-	out.SetOrder()
+	catalog.NameSubscriptions(out.Subscriptions)
 	return out
 }
 

@@ -99,12 +99,18 @@ func TestEverythingThatCanBeSaid(t *testing.T) {
 			},
 		},
 		Subscriptions: []catalog.Subscription{
-			{Source: "crm", Endpoint: "billing",
+			{Name: "crm-billing", Source: "crm", Endpoint: "billing",
 				Filter: `{"trust":["verified"],"data":{"a.b":[1e2,1.0,-0,9007199254740993,` +
 					`123456789012345678901234567890,"1e2","2017-10-02","yes",null,{"numeric":[">",0]}]}}`},
-			{Source: "crm", Endpoint: "shipping"},
-			{Source: "github", Endpoint: "shipping", Types: []string{"push", "pull_request.*"}},
-			{Source: catalog.OwnSource, Endpoint: "billing", Types: []string{"endpoint.*"}},
+			{Name: "crm-shipping", Source: "crm", Endpoint: "shipping"},
+			{
+				Name: "github-shipping", Source: "github", Endpoint: "shipping",
+				Types: []string{"push", "pull_request.*"},
+			},
+			{
+				Name: "relay-billing", Source: catalog.OwnSource, Endpoint: "billing",
+				Types: []string{"endpoint.*"},
+			},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -5,9 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -52,8 +51,6 @@ func TestOrderedWronglyIsRefused(t *testing.T) {
 	}
 }
 
-// SetOrder writes into the sources and subscriptions, which the stages read, what the endpoints'
-// ordered asks for.
 func TestSourcesAndSubscriptionsKnowTheOrderOfTheirEndpoints(t *testing.T) {
 	t.Parallel()
 	const file = `
@@ -79,22 +76,28 @@ subscriptions:
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := map[string]catalog.Order{}
-	for _, s := range c.Sources {
-		sources[s.Name] = s.Order
+	var store memory.Catalog
+	if err := store.ReplaceCatalog(t.Context(), c, 0); err != nil {
+		t.Fatal(err)
 	}
-	want := map[string]catalog.Order{
-		"one-key": {On: true, Key: "a"}, "two-keys": {On: true}, "without": {},
-	}
-	if diff := cmp.Diff(want, sources); diff != "" {
-		t.Errorf("sources (-want +got):\n%s", diff)
+	state, err := store.State(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
 	}
 	byEndpoint := map[string]catalog.Order{
 		"plain": {}, "by-a": {On: true, Key: "a"}, "by-b": {On: true, Key: "b"},
 	}
-	for _, s := range c.Subscriptions {
-		if s.Order != byEndpoint[s.Endpoint] {
-			t.Errorf("subscription of %s to %s has %+v", s.Source, s.Endpoint, s.Order)
+	for source, want := range map[string]catalog.Order{
+		"one-key": {On: true, Key: "a"}, "two-keys": {On: true}, "without": {},
+	} {
+		subs, err := catalog.SubscriptionsTo(t.Context(), &store, state, "", source)
+		if got := catalog.OrderOf(subs); err != nil || got != want {
+			t.Errorf("source %s has %+v, %v, want %+v", source, got, err, want)
+		}
+		for _, s := range subs {
+			if s.Order != byEndpoint[s.Endpoint] {
+				t.Errorf("subscription of %s to %s has %+v", s.Source, s.Endpoint, s.Order)
+			}
 		}
 	}
 }

@@ -29,7 +29,10 @@ func TestFlowStyleIsReadAsBlockStyleIs(t *testing.T) {
 			},
 		},
 		Subscriptions: []catalog.Subscription{
-			{Source: "s", Endpoint: "e", Types: []string{"a:b"}, Filter: `{"data":{"a":["c:d"]}}`},
+			{
+				Name: "s-e", Source: "s", Endpoint: "e", Types: []string{"a:b"},
+				Filter: `{"data":{"a":["c:d"]}}`,
+			},
 		},
 	}
 	for name, text := range map[string]string{

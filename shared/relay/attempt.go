@@ -166,9 +166,9 @@ func (s *step) body(ctx context.Context) ([]byte, error) {
 }
 
 func (d *Deliverer) loadEndpoint(
-	ctx context.Context, g catalog.Generation, name string,
+	ctx context.Context, s catalog.State, k catalog.Key,
 ) (*target, error) {
-	ep, err := d.cfg.Endpoints.Endpoint(ctx, g, name)
+	ep, err := d.cfg.Endpoints.Endpoint(ctx, s.Generation, k.String())
 	if err != nil {
 		return nil, err
 	}
@@ -178,10 +178,10 @@ func (d *Deliverer) loadEndpoint(
 	}
 	t := &target{Endpoint: ep, refers: slices.ContainsFunc(ep.References(), catalog.IsReference)}
 	if err := t.addSigners(d.cfg.Now()); err != nil {
-		return nil, fmt.Errorf("endpoint %s: %w", name, err)
+		return nil, fmt.Errorf("endpoint %s: %w", k, err)
 	}
 	if err := t.arm(ctx, d.cfg.Secrets); err != nil {
-		return nil, fmt.Errorf("endpoint %s: %w", name, err)
+		return nil, fmt.Errorf("endpoint %s: %w", k, err)
 	}
 	return t, nil
 }

@@ -34,19 +34,33 @@ func (s *countedSources) set(token string, down bool) {
 	s.token, s.down = token, down
 }
 
-func (s *countedSources) Generation(context.Context) (catalog.Generation, error) {
+func (s *countedSources) State(context.Context, string) (catalog.State, error) {
 	s.looks.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down {
-		return "", errInjected
+		return catalog.State{}, errInjected
 	}
-	return catalog.Generation(s.token), nil
+	return catalog.State{Generation: catalog.Generation(s.token)}, nil
 }
 
-func (s *countedSources) SourceNames(context.Context, catalog.Generation) ([]string, error) {
+func (s *countedSources) SourceNames(
+	_ context.Context, _ catalog.Generation, _ string, shard int,
+) ([]string, error) {
 	s.lists.Add(1)
+	if shard != catalog.ShardOf("app", catalog.NameShards) {
+		return nil, nil
+	}
 	return []string{"app"}, nil
+}
+
+// TenantNames lists the tenant acme.
+func (s *countedSources) TenantNames(_ context.Context, shard int) ([]string, error) {
+	s.lists.Add(1)
+	if shard != catalog.ShardOf("acme", catalog.TenantShards) {
+		return nil, nil
+	}
+	return []string{"acme"}, nil
 }
 
 func (s *countedSources) Source(
@@ -182,11 +196,36 @@ func TestAFloodOfUnknownNamesCostsNoRead(t *testing.T) {
 		if err := send("app", "old"); err != nil {
 			t.Error(err)
 		}
-		if reads, lists := s.reads.Load(), s.lists.Load(); reads != 2 || lists != 1 {
+		reads, lists := s.reads.Load(), s.lists.Load()
+		if reads != catalog.NameShards+1 || lists != catalog.NameShards {
 			t.Errorf(
-				"%d reads and %d lists of names, want one for the source, one for the first unknown name, and one list",
+				"%d reads and %d lists of names, want one for the source, and two for each shard",
 				reads, lists,
 			)
+		}
+	})
+}
+
+// TestAFloodOfUnknownTenantsCostsNoRead: only the lists of tenants are read, each once in a TTL.
+func TestAFloodOfUnknownTenantsCostsNoRead(t *testing.T) {
+	t.Parallel()
+	cached(t, func(s *countedSources, send func(string, string) error) {
+		_ = send("app", "old")
+		began := time.Now()
+		for i := range 10_001 {
+			err := send(fmt.Sprintf("tenant%d/app", i), "x")
+			if !errors.Is(err, catalog.ErrNotFound) {
+				t.Fatal(err)
+			}
+		}
+		if time.Since(began) > catalog.DefaultCacheTTL {
+			t.Fatal("it took longer than the TTL")
+		}
+		if lists := s.lists.Load(); lists != catalog.TenantShards {
+			t.Errorf("%d lists of tenants were read, want %d", lists, catalog.TenantShards)
+		}
+		if looks, reads := s.looks.Load(), s.reads.Load(); looks != 1 || reads != 1 {
+			t.Errorf("%d states and %d sources were read, want those of app", looks, reads)
 		}
 	})
 }

@@ -106,9 +106,13 @@ func NewDeliverer(cfg DelivererConfig) (*Deliverer, error) {
 	}
 	cfg.Operator = toldOrNot(cfg.Operator)
 	d := &Deliverer{cfg: cfg}
-	d.endpoints = catalog.NewCache(
-		cfg.CacheTTL, cfg.Now, cfg.Endpoints, d.loadEndpoint, cfg.Endpoints.EndpointNames,
-	)
+	d.endpoints = catalog.NewCache(catalog.CacheConfig[*target]{
+		States: catalog.NewStates(catalog.StatesConfig{
+			TTL: cfg.CacheTTL, Now: cfg.Now, Generations: cfg.Endpoints,
+		}),
+		Load: d.loadEndpoint, Names: cfg.Endpoints.EndpointNames,
+		Depends: func(name string) []string { return []string{catalog.EndpointChange(name)} },
+	})
 	d.gate = gate.New(gate.Config{
 		States: cfg.States, Quotas: cfg.Quotas, Slots: cfg.Slots, Now: cfg.Now, Random: cfg.Random,
 	})
@@ -322,7 +326,7 @@ func enoughTime(ctx context.Context, ep *target) bool {
 // endpoint returns the delivery's endpoint, or nil if the catalog does not have it. Where the cache
 // does not have it, the catalog itself is read.
 func (s *step) endpoint(ctx context.Context) (*target, error) {
-	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
+	ep, err := s.endpoints.Get(ctx, catalog.KeyOf(s.task.Endpoint))
 	if errors.Is(err, catalog.ErrNotFound) {
 		return s.currentEndpoint(ctx)
 	}
@@ -333,7 +337,7 @@ func (s *step) endpoint(ctx context.Context) (*target, error) {
 // does not have it. Final decisions never rest on the cache: an endpoint may have been removed,
 // restored or changed a moment ago.
 func (s *step) currentEndpoint(ctx context.Context) (*target, error) {
-	ep, err := s.endpoints.Current(ctx, s.task.Endpoint)
+	ep, err := s.endpoints.Current(ctx, catalog.KeyOf(s.task.Endpoint))
 	if errors.Is(err, catalog.ErrNotFound) {
 		return nil, nil //nolint:nilnil // none, and no error
 	}

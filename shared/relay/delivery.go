@@ -1,6 +1,10 @@
 package relay
 
-import "time"
+import (
+	"time"
+
+	"webhook-relay/shared/relay/catalog"
+)
 
 // Status is the state of a delivery. The set is closed.
 type Status string
@@ -85,9 +89,9 @@ func (e Event) DeliveryTo(endpoint string) DeliveryKey {
 // attempt, or when the delivery is first held.
 type Delivery struct {
 	EventID    string
-	Endpoint   string
+	Endpoint   string    // qualified name
 	ReceivedAt time.Time // as in Event: when the webhook was accepted
-	Source     string
+	Source     string    // qualified name of the event's
 	Type       string
 	Status     Status
 	Reason     Reason // why it is dead, else ""; also "" on older records that lack it
@@ -105,4 +109,11 @@ type Delivery struct {
 	UpdatedAt time.Time // UTC, whole milliseconds
 	ExpiresAt time.Time // UTC, whole seconds; the record counts as absent from then on
 	History   []Attempt // oldest first, at most MaxHistory
+}
+
+// Tenant returns whose delivery it is: the tenant of its endpoint; "": the operator. The event may
+// belong to somebody else.
+func (d Delivery) Tenant() string {
+	tenant, _ := catalog.SplitName(d.Endpoint)
+	return tenant
 }

@@ -109,7 +109,6 @@ func TestEverythingReadsTheSameDocument(t *testing.T) {
 					},
 					{Source: "github", Endpoint: "in-order"},
 				}
-				c.SetOrder()
 				if err := r.catalog.ReplaceCatalog(t.Context(), c, revision); err != nil {
 					t.Fatal(err)
 				}

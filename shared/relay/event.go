@@ -22,8 +22,10 @@ type Event struct {
 	ID string
 	// random; the same in all copies of one message, another if the provider sends a webhook twice
 	Receipt string
-	Source  string // name of its source
-	Type    string // event type, "" where the provider has none
+	Source  string // qualified name of its source
+	// to whom it belongs; "": the operator
+	Tenant string
+	Type   string // event type, "" where the provider has none
 	// how far the provider's proof goes; "" on older records that lack it
 	Trust      verify.Trust
 	ReceivedAt time.Time       // UTC, whole milliseconds
@@ -64,16 +66,25 @@ var idEncoding = base32.NewEncoding(
 	"abcdefghijklmnopqrstuvwxyz234567",
 ).WithPadding(base32.NoPadding)
 
-// EventID returns an event's id, for a provider that signs its deliveryID. The same source and
-// deliveryID always give the same id. So a webhook that is sent twice is recognised, and one read
-// finds an event by its provider's id. If the provider has no id (deliveryID == "") the result is
-// random.
-func EventID(source, deliveryID string) string {
+// EventID returns an event's id, for a provider that signs its deliveryID. The same tenant, source
+// (its qualified name) and deliveryID always give the same id. So a webhook that is sent twice is
+// recognised, and one read finds an event by its provider's id. If the provider has no id
+// (deliveryID == "") the result is random.
+func EventID(tenant, source, deliveryID string) string {
 	if deliveryID == "" {
 		return "evt_" + randomID()
 	}
-	sum := sha256.Sum256([]byte(source + "\x00" + deliveryID)) // a source's name has no NUL
+	sum := sha256.Sum256([]byte(origin(tenant, source) + "\x00" + deliveryID))
 	return "evt_" + idEncoding.EncodeToString(sum[:20])
+}
+
+// origin returns a text that stands for a tenant and a source, whose names have no control
+// characters.
+func origin(tenant, source string) string {
+	if tenant == "" {
+		return source
+	}
+	return tenant + "\x01" + source
 }
 
 // BoundEventID returns an event's id, for a provider that does not sign its deliveryID. The signed
@@ -81,22 +92,42 @@ func EventID(source, deliveryID string) string {
 // delivery id of a future one, and that one would be dropped as a duplicate. The provider's id is
 // in the event's record and in the log line of its receipt, but the event's id cannot be computed
 // without the signed bytes. If deliveryID is empty, the signed bytes alone give the id.
-func BoundEventID(source, deliveryID string, signed []byte) string {
+func BoundEventID(tenant, source, deliveryID string, signed []byte) string {
 	bytes := sha256.Sum256(signed)
 	// EventID never hashes text that begins with NUL
-	sum := sha256.Sum256([]byte("\x00" + source + "\x00" + string(bytes[:]) + deliveryID))
+	sum := sha256.Sum256(
+		[]byte("\x00" + origin(tenant, source) + "\x00" + string(bytes[:]) + deliveryID),
+	)
 	return "evt_" + idEncoding.EncodeToString(sum[:20])
 }
 
 // eventID returns the id of a verified webhook.
-func eventID(source string, found verify.Result) string {
+func eventID(tenant, source string, found verify.Result) string {
 	switch {
 	case found.Once:
-		return BoundEventID(source, "", found.Bound)
+		return BoundEventID(tenant, source, "", found.Bound)
 	case found.Bound != nil:
-		return BoundEventID(source, found.DeliveryID, found.Bound)
+		return BoundEventID(tenant, source, found.DeliveryID, found.Bound)
 	}
-	return EventID(source, found.DeliveryID)
+	return EventID(tenant, source, found.DeliveryID)
+}
+
+// catalogKeys returns the catalogs whose subscriptions may take the event, and the names by which
+// they name its source: the operator's, and that of its tenant.
+func (e Event) catalogKeys() []catalog.Key {
+	keys := []catalog.Key{{Name: e.Source}}
+	if e.Tenant != "" {
+		_, plain := catalog.SplitName(e.Source)
+		keys = append(keys, catalog.Key{Tenant: e.Tenant, Name: plain})
+	}
+	return keys
+}
+
+// place returns the qualified name of the event's source among what belongs to its tenant. It is
+// part of keys, so that no two tenants share one.
+func (e Event) place() string {
+	_, plain := catalog.SplitName(e.Source)
+	return catalog.Qualify(e.Tenant, plain)
 }
 
 func randomID() string {
@@ -114,17 +145,16 @@ func bodyKey(source string, receivedAt time.Time, body []byte) string {
 	)
 }
 
-// OwnEvent returns one of the relay's own events, of the source catalog.OwnSource. Its id is a hash
-// of eventType and happened: two events with the same texts are one event. inbound is the
-// traceparent to continue; "": a new trace begins.
-func OwnEvent(eventType, happened, inbound string, body []byte, at time.Time) Event {
+// OwnEvent returns one of the relay's own events, of the source catalog.OwnSource, about something
+// of a tenant's ("": of the operator's). Its id is a hash of the tenant, eventType and happened: two
+// events with the same texts are one event. inbound is the traceparent to continue; "": a new trace
+// begins.
+func OwnEvent(tenant, eventType, happened, inbound string, body []byte, at time.Time) Event {
 	return Event{
-		ID: EventID(
-			catalog.OwnSource, eventType+" "+happened,
-		), Receipt: randomID(), Source: catalog.OwnSource, Type: eventType,
-		Trust: verify.Verified, ReceivedAt: wholeMillis(at), Header: Header{
-			"content-type": "application/json",
-		},
-		Trace: newTrace(inbound), Body: body,
+		ID:      EventID(tenant, catalog.OwnSource, eventType+" "+happened),
+		Receipt: randomID(), Source: catalog.OwnSource, Tenant: tenant, Type: eventType,
+		Trust: verify.Verified, ReceivedAt: wholeMillis(at),
+		Header: Header{"content-type": "application/json"},
+		Trace:  newTrace(inbound), Body: body,
 	}
 }

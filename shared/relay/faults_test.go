@@ -236,7 +236,6 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 			}
 			own := &c.Subscriptions[len(c.Subscriptions)-1]
 			own.Source, own.Types = catalog.OwnSource, []string{operate.DeliveryDead}
-			c.SetOrder()
 		})
 		r.poster.answers["bad"] = func(relay.Post) (relay.Reply, error) {
 			return relay.Reply{StatusCode: 500}, nil
@@ -425,32 +424,17 @@ type brokenBodies struct{}
 func (brokenBodies) Put(context.Context, string, []byte) error   { return errInjected }
 func (brokenBodies) Get(context.Context, string) ([]byte, error) { return nil, errInjected }
 
-type brokenGenerations struct{}
+// brokenSources and brokenEndpoints fail at the first call.
+type brokenSources struct{ catalog.Sources }
 
-func (brokenGenerations) Generation(context.Context) (catalog.Generation, error) {
-	return "", errInjected
+func (brokenSources) State(context.Context, string) (catalog.State, error) {
+	return catalog.State{}, errInjected
 }
 
-type brokenSources struct{ brokenGenerations }
+type brokenEndpoints struct{ catalog.Endpoints }
 
-func (brokenSources) SourceNames(context.Context, catalog.Generation) ([]string, error) {
-	return nil, errInjected
-}
-
-func (brokenSources) Source(context.Context, catalog.Generation, string) (catalog.Source, error) {
-	return catalog.Source{}, errInjected
-}
-
-type brokenEndpoints struct{ brokenGenerations }
-
-func (brokenEndpoints) EndpointNames(context.Context, catalog.Generation) ([]string, error) {
-	return nil, errInjected
-}
-
-func (brokenEndpoints) Endpoint(
-	context.Context, catalog.Generation, string,
-) (catalog.Endpoint, error) {
-	return catalog.Endpoint{}, errInjected
+func (brokenEndpoints) State(context.Context, string) (catalog.State, error) {
+	return catalog.State{}, errInjected
 }
 
 type brokenScheduler struct{}

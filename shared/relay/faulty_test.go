@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"webhook-relay/shared/relay"
@@ -65,9 +66,11 @@ type faultyGenerations struct {
 	inner catalog.Generations
 }
 
-func (p faultyGenerations) Generation(ctx context.Context) (out catalog.Generation, err error) {
-	err = p.s.strike(ctx, "generation", func() (err error) {
-		out, err = p.inner.Generation(ctx)
+func (p faultyGenerations) State(
+	ctx context.Context, tenant string,
+) (out catalog.State, err error) {
+	err = p.s.strike(ctx, strings.TrimSpace("generation "+tenant), func() (err error) {
+		out, err = p.inner.State(ctx, tenant)
 		return err
 	})
 	return out, err
@@ -89,10 +92,20 @@ func (p faultySources) Source(
 }
 
 func (p faultySources) SourceNames(
-	ctx context.Context, g catalog.Generation,
+	ctx context.Context, g catalog.Generation, tenant string, shard int,
 ) (out []string, err error) {
-	err = p.s.strike(ctx, "names of sources", func() (err error) {
-		out, err = p.inner.SourceNames(ctx, g)
+	err = p.s.strike(ctx, fmt.Sprintf("names of sources %d", shard), func() (err error) {
+		out, err = p.inner.SourceNames(ctx, g, tenant, shard)
+		return err
+	})
+	return out, err
+}
+
+func (p faultySources) TenantNames(
+	ctx context.Context, shard int,
+) (out []string, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf("names of tenants %d", shard), func() (err error) {
+		out, err = p.inner.TenantNames(ctx, shard)
 		return err
 	})
 	return out, err
@@ -104,10 +117,21 @@ type faultySubscriptions struct {
 }
 
 func (p faultySubscriptions) Subscriptions(
-	ctx context.Context, g catalog.Generation, source string,
+	ctx context.Context, g catalog.Generation, tenant, source string,
 ) (out []catalog.Subscription, err error) {
-	err = p.s.strike(ctx, "subscriptions of "+source, func() (err error) {
-		out, err = p.inner.Subscriptions(ctx, g, source)
+	what := fmt.Sprintf("subscriptions of %s, %s", tenant, source)
+	err = p.s.strike(ctx, what, func() (err error) {
+		out, err = p.inner.Subscriptions(ctx, g, tenant, source)
+		return err
+	})
+	return out, err
+}
+
+func (p faultySubscriptions) OrderedEndpoints(
+	ctx context.Context, g catalog.Generation, tenant string,
+) (out map[string]catalog.Order, err error) {
+	err = p.s.strike(ctx, "ordered endpoints of "+tenant, func() (err error) {
+		out, err = p.inner.OrderedEndpoints(ctx, g, tenant)
 		return err
 	})
 	return out, err
@@ -129,10 +153,10 @@ func (p faultyEndpoints) Endpoint(
 }
 
 func (p faultyEndpoints) EndpointNames(
-	ctx context.Context, g catalog.Generation,
+	ctx context.Context, g catalog.Generation, tenant string, shard int,
 ) (out []string, err error) {
-	err = p.s.strike(ctx, "names of endpoints", func() (err error) {
-		out, err = p.inner.EndpointNames(ctx, g)
+	err = p.s.strike(ctx, fmt.Sprintf("names of endpoints %d", shard), func() (err error) {
+		out, err = p.inner.EndpointNames(ctx, g, tenant, shard)
 		return err
 	})
 	return out, err
@@ -290,9 +314,11 @@ type faultyNames struct {
 	inner catalog.Names
 }
 
-func (p faultyNames) Names(ctx context.Context) (sources, endpoints []string, err error) {
+func (p faultyNames) Names(
+	ctx context.Context, tenant string,
+) (sources, endpoints []string, err error) {
 	err = p.s.strike(ctx, "names", func() (err error) {
-		sources, endpoints, err = p.inner.Names(ctx)
+		sources, endpoints, err = p.inner.Names(ctx, tenant)
 		return err
 	})
 	return sources, endpoints, err

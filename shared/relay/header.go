@@ -16,6 +16,7 @@ const UserAgent = "webhook-relay/1"
 // Headers that the relay adds for the endpoint, beside those of Standard Webhooks.
 const (
 	HeaderSource    = "relay-source"     // name of the source
+	HeaderTenant    = "relay-tenant"     // to whom the event belongs, if to a tenant
 	HeaderEventType = "relay-event-type" // event type, absent where the provider has none
 	// verified, authenticated or unverified: what the provider's proof is worth
 	HeaderTrust   = "relay-trust"
@@ -63,6 +64,12 @@ func outboundHeader(e Event, ep catalog.Endpoint, attempt int, signature map[str
 	h["user-agent"] = UserAgent
 	h[headerTraceparent] = childTrace(e.Trace)
 	h[HeaderSource] = e.Source
+	if tenant, _ := catalog.SplitName(ep.Name); tenant != "" {
+		_, h[HeaderSource] = catalog.SplitName(e.Source) // the name that the tenant knows
+	}
+	if e.Tenant != "" {
+		h[HeaderTenant] = e.Tenant
+	}
 	if e.Type != "" {
 		h[HeaderEventType] = e.Type
 	}

@@ -24,7 +24,6 @@ func slowRig(
 		t.Fatal(err)
 	}
 	change(&c.Endpoints[0])
-	c.SetOrder()
 	if err := r.catalog.ReplaceCatalog(t.Context(), c, revision); err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ type eventDoc struct {
 	ID         string    `json:"id"`
 	Receipt    string    `json:"receipt"`
 	Source     string    `json:"source"`
+	Tenant     string    `json:"tenant,omitempty"`
 	Type       string    `json:"type,omitempty"`
 	Trust      string    `json:"trust,omitempty"`
 	ReceivedAt time.Time `json:"receivedAt"`
@@ -111,8 +112,8 @@ func (m *madeAttempt) made() made {
 
 func toEventDoc(e Event) eventDoc {
 	return eventDoc{
-		Version: format.Version, ID: e.ID, Receipt: e.Receipt, Source: e.Source, Type: e.Type,
-		Trust: string(e.Trust), ReceivedAt: e.ReceivedAt, Header: e.Header, Trace: e.Trace,
+		Version: format.Version, ID: e.ID, Receipt: e.Receipt, Source: e.Source,
+		Tenant: e.Tenant, Type: e.Type, Trust: string(e.Trust), ReceivedAt: e.ReceivedAt, Header: e.Header, Trace: e.Trace,
 		Body: e.Body, BodyRef: e.BodyRef, Holder: e.Holder, DeliveryID: e.DeliveryID,
 	}
 }
@@ -125,7 +126,8 @@ func (d eventDoc) event() (Event, error) {
 		return Event{}, fmt.Errorf("%w: event without id, source or receivedAt", format.ErrFormat)
 	}
 	return Event{
-		ID: d.ID, Receipt: d.Receipt, Source: d.Source, Type: d.Type, Trust: verify.Trust(d.Trust),
+		ID: d.ID, Receipt: d.Receipt, Source: d.Source, Tenant: d.Tenant, Type: d.Type,
+		Trust:      verify.Trust(d.Trust),
 		ReceivedAt: d.ReceivedAt.UTC(), Header: d.Header, Trace: d.Trace, Body: d.Body,
 		BodyRef: d.BodyRef, Holder: d.Holder, DeliveryID: d.DeliveryID,
 	}, nil

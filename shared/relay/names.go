@@ -24,7 +24,7 @@ func (u *usedNames) reused(e Event) bool {
 	if e.DeliveryID == "" {
 		return false
 	}
-	name, event := maphash.String(nameSeed, e.Source+"\x00"+e.DeliveryID),
+	name, event := maphash.String(nameSeed, origin(e.Tenant, e.Source)+"\x00"+e.DeliveryID),
 		maphash.String(nameSeed, e.ID)
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -324,16 +324,17 @@ func TestAChangeThatCannotBeTold(t *testing.T) {
 
 // countedSubscriptions counts the reads.
 type countedSubscriptions struct {
-	catalog.Generations
-	in catalog.Subscriptions
-	n  *int
+	subscriptions
+	n *int
 }
 
+type subscriptions = catalog.Subscriptions
+
 func (s countedSubscriptions) Subscriptions(
-	ctx context.Context, g catalog.Generation, source string,
+	ctx context.Context, g catalog.Generation, tenant, source string,
 ) ([]catalog.Subscription, error) {
 	*s.n++
-	return s.in.Subscriptions(ctx, g, source)
+	return s.subscriptions.Subscriptions(ctx, g, tenant, source)
 }
 
 func TestWhatNobodyWantsIsNotSent(t *testing.T) {
@@ -357,7 +358,7 @@ func TestWhatNobodyWantsIsNotSent(t *testing.T) {
 				r := newOperatorRig(t, nil, tt.types...)
 				var asked int
 				r.build(func(p ports) ports {
-					p.subs = countedSubscriptions{p.subs, p.subs, &asked}
+					p.subs = countedSubscriptions{p.subs, &asked}
 					return p
 				})
 				r.mustPost("0", "push", "{}")

@@ -20,8 +20,12 @@ const maxLineAge = 13 * 24 * time.Hour
 // group is.
 var errBehind = errors.New("relay: one before it in its group is not done with")
 
-// group returns the message group of a delivery or an event: the endpoint's or source's name, and a
-// hash of the value that the order's key has in the document. Events without a key share one group.
+// maxGroup is the longest name of a message group.
+const maxGroup = 128
+
+// group returns the message group of a delivery or an event: the endpoint's or source's qualified
+// name, and a hash of the value that the order's key has in the document. Events without a key
+// share one group. A name that is too long is also hashed.
 func group(o catalog.Order, of string, doc document.Document) string {
 	if o.Key == "" {
 		return of
@@ -30,7 +34,10 @@ func group(o catalog.Order, of string, doc document.Document) string {
 	if key == "" {
 		return of
 	}
-	return of + "#" + shortHash(key)
+	if name := of + "#" + shortHash(key); len(name) <= maxGroup {
+		return name
+	}
+	return shortHash(of) + "#" + shortHash(key)
 }
 
 // shortHash returns 26 characters that stand for a text in names: 128 bits of its SHA-256, so that

@@ -37,7 +37,6 @@ func (r *rig) setOrder(order catalog.Order) {
 	for i := range c.Endpoints {
 		c.Endpoints[i].Order = order
 	}
-	c.SetOrder()
 	if err := r.catalog.ReplaceCatalog(r.t.Context(), c, revision); err != nil {
 		r.t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"webhook-relay/shared/document"
+	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
 )
 
@@ -28,7 +29,7 @@ func (p *Pattern) Matches(ctx context.Context, e Event) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return len(p.table.Match(filtered(e, doc)).Rules) > 0, nil
+	return len(p.table.Match(asSeen(e, doc)).Rules) > 0, nil
 }
 
 // Explain says why an event does not match; nil: it does.
@@ -37,7 +38,12 @@ func (p *Pattern) Explain(ctx context.Context, e Event) (*route.Mismatch, error)
 	if err != nil {
 		return nil, err
 	}
-	return route.Explain(p.rule, filtered(e, doc)), nil
+	return route.Explain(p.rule, asSeen(e, doc)), nil
+}
+
+// asSeen returns an event as the filters of its tenant's catalog see it.
+func asSeen(e Event, doc document.Document) route.Event {
+	return filtered(e, catalog.KeyOf(e.Source), doc)
 }
 
 // document reads the document of e if the pattern needs it.

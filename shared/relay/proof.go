@@ -42,8 +42,8 @@ func perMinute(ep *target) float64 {
 func (s *step) prove(ctx context.Context) (Action, error) {
 	// An instance with an old cache entry would ask for another proof than the others do, and the
 	// two proofs would replace each other again and again.
-	s.endpoints.Forget(s.task.Endpoint)
-	ep, err := s.endpoints.Get(ctx, s.task.Endpoint)
+	s.endpoints.Forget(catalog.KeyOf(s.task.Endpoint))
+	ep, err := s.endpoints.Get(ctx, catalog.KeyOf(s.task.Endpoint))
 	if err != nil {
 		return Action{}, err
 	}
@@ -107,15 +107,17 @@ type ping struct {
 }
 
 type pingData struct {
+	Tenant   string `json:"tenant,omitempty"`
 	Endpoint string `json:"endpoint"`
 }
 
-// PingEvent returns an event that the operator sends to one endpoint, to see how it is now. Its
+// PingEvent returns an event that is sent to one endpoint, by its qualified name, to see how it is now. Its
 // delivery has one attempt.
 func PingEvent(endpoint string, at time.Time) Event {
+	tenant, name := catalog.SplitName(endpoint)
 	at = wholeMillis(at)
-	return OwnEvent(PingType, endpoint+" "+randomID(), "", format.Encode(ping{
-		Type: PingType, At: at, Data: pingData{endpoint},
+	return OwnEvent(tenant, PingType, name+" "+randomID(), "", format.Encode(ping{
+		Type: PingType, At: at, Data: pingData{Tenant: tenant, Endpoint: name},
 	}), at)
 }
 
@@ -123,13 +125,16 @@ func (e Event) isPing() bool { return e.Source == catalog.OwnSource && e.Type ==
 
 // question returns the request that the endpoint must answer.
 func (s *step) question(ep *target, now time.Time) (Post, error) {
+	tenant, name := catalog.SplitName(ep.Name)
 	e := Event{
-		ID: EventID(catalog.OwnSource, ""), Source: catalog.OwnSource, Trust: verify.Verified,
-		ReceivedAt: wholeMillis(now), Trace: newTrace(""),
+		ID: EventID(tenant, catalog.OwnSource, ""), Source: catalog.OwnSource, Tenant: tenant,
+		Trust: verify.Verified, ReceivedAt: wholeMillis(now), Trace: newTrace(""),
 	}
 	if ep.Prove == catalog.ProvePing {
 		e.Type, e.Header = PingType, Header{"content-type": "application/json"}
-		e.Body = format.Encode(ping{Type: PingType, At: e.ReceivedAt, Data: pingData{ep.Name}})
+		e.Body = format.Encode(ping{Type: PingType, At: e.ReceivedAt, Data: pingData{
+			Tenant: tenant, Endpoint: name,
+		}})
 	}
 	post, err := s.request(ep, e, 1, e.Body, now)
 	if err == nil && ep.Prove == catalog.ProveOptions {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
@@ -18,6 +19,9 @@ var (
 	ErrTooLarge = errors.New("relay: body too large")
 	// a store or queue of ours is down; nothing was promised
 	ErrUnavailable = errors.New("relay: temporarily unavailable")
+	// a verified webhook does not say whose it is, in the way that Source.Tenant wants: the sender
+	// must mend it
+	ErrTenant = errors.New("relay: no tenant")
 	// with ErrUnavailable: the webhook may have been accepted all the same
 	ErrUncertain = errors.New("relay: sent without an answer")
 )
@@ -38,12 +42,14 @@ const (
 // ReceiverConfig configures a Receiver. A zero number means its default.
 type ReceiverConfig struct {
 	Sources catalog.Sources
+	// tells which endpoints are ordered; needed with Ordered
+	Subscriptions catalog.Subscriptions
 	// for providers that send their secret in a handshake; nil: those are refused
 	Learned catalog.LearnedSecrets
 	// for providers whose keys must be fetched; nil: those are refused
 	Fetcher verify.Fetcher
 	Ingest  Queue
-	// replaces Ingest for sources with an Order; needed if there are any
+	// replaces Ingest for sources with an ordered endpoint; needed if there are any
 	Ordered         OrderedQueue
 	Bodies          Bodies
 	Operator        Operator // nil: nobody is told
@@ -61,15 +67,16 @@ type ReceiverConfig struct {
 type Receiver struct {
 	cfg     ReceiverConfig
 	sources *catalog.Cache[intake]
+	orders  *catalog.Cache[lineup] // nil: no endpoint is ordered
 	names   usedNames
 }
 
 // intake is a source that is ready to receive.
 type intake struct {
 	*verify.Verifier
-	order      catalog.Order
-	learning   bool      // it has no secret yet: its provider will send one in a handshake
-	learnUntil time.Time // it accepts that secret until then; zero: it does not
+	tenantOf   *catalog.TenantOf // nil: its events belong to the source's tenant
+	learning   bool              // it has no secret yet: its provider will send one in a handshake
+	learnUntil time.Time         // it accepts that secret until then; zero: it does not
 }
 
 // intakeBytes is the memory that a verifier takes at most, except one with a long list of
@@ -79,11 +86,18 @@ const intakeBytes = 8 << 10
 func (intake) Bytes() int      { return intakeBytes }
 func (i intake) Lasting() bool { return !i.learning }
 
+// lineup is the order of the events of a source, as the subscriptions of one tenant need it.
+type lineup catalog.Order
+
+func (lineup) Bytes() int    { return intakeBytes / 32 }
+func (lineup) Lasting() bool { return true }
+
 // NewReceiver returns a Receiver. It calls nothing yet. The error names what cfg lacks.
 func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	if err := Lacks("ReceiverConfig", map[string]bool{
 		"Sources": cfg.Sources == nil, "Ingest": cfg.Ingest == nil, "Bodies": cfg.Bodies == nil,
-		"Reporter": cfg.Reporter == nil,
+		"Reporter": cfg.Reporter == nil, "Subscriptions": cfg.Subscriptions == nil &&
+			cfg.Ordered != nil,
 	}); err != nil {
 		return nil, err
 	}
@@ -97,15 +111,25 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	}
 	cfg.Operator = toldOrNot(cfg.Operator)
 	r := &Receiver{cfg: cfg}
-	r.sources = catalog.NewCache(
-		cfg.CacheTTL, cfg.Now, cfg.Sources, r.loadSource, cfg.Sources.SourceNames,
-	)
+	states := catalog.NewStates(catalog.StatesConfig{
+		TTL: cfg.CacheTTL, Now: cfg.Now, Generations: cfg.Sources,
+		Tenants: cfg.Sources.TenantNames,
+	})
+	r.sources = catalog.NewCache(catalog.CacheConfig[intake]{
+		States: states, Load: r.loadSource, Names: cfg.Sources.SourceNames,
+		Depends: func(name string) []string { return []string{catalog.SourceChange(name)} },
+	})
+	if cfg.Subscriptions != nil {
+		r.orders = catalog.NewCache(catalog.CacheConfig[lineup]{
+			States: states, Load: r.loadOrder, Depends: catalog.RoutesChanges,
+		})
+	}
 	return r, nil
 }
 
 // Inbound is a request to a source's URL.
 type Inbound struct {
-	Source   string
+	Source   string // qualified name
 	Method   string
 	Query    string // raw, without the "?"
 	RemoteIP string // address of the client of the API Gateway or HTTP server
@@ -135,7 +159,7 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 	began := r.cfg.Now()
 	e, answer, err := r.receive(ctx, in)
 	report := ReceiveReport{
-		Source: in.Source, EventID: e.ID, Type: e.Type, DeliveryID: e.DeliveryID,
+		Source: in.Source, Tenant: e.Tenant, EventID: e.ID, Type: e.Type, DeliveryID: e.DeliveryID,
 		Reused: e.ID != "" && r.names.reused(e),
 		Handshake: err == nil &&
 			e.ID == "", Learned: answer.learned, BodyBytes: len(in.Body), Err: err,
@@ -152,7 +176,7 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 }
 
 func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, error) {
-	source, err := r.sources.Get(ctx, in.Source)
+	source, err := r.sources.Get(ctx, catalog.KeyOf(in.Source))
 	if err != nil {
 		return Event{}, Answer{}, unavailableUnlessNotFound(err)
 	}
@@ -184,7 +208,6 @@ func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, 
 		return Event{}, Answer{Reply: found.Reply, learned: err == nil}, err
 	}
 	e := Event{
-		ID:         eventID(in.Source, found),
 		Receipt:    randomID(),
 		Source:     in.Source,
 		Type:       found.EventType,
@@ -196,7 +219,11 @@ func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, 
 		Holder:     found.Holder,
 		DeliveryID: found.DeliveryID,
 	}
-	if err := r.accept(ctx, e, source.order); err != nil {
+	if e.Tenant, err = tenantOf(e, in.Header, source.tenantOf); err != nil {
+		return Event{}, Answer{}, err
+	}
+	e.ID = eventID(e.Tenant, e.Source, found)
+	if err := r.accept(ctx, e); err != nil {
 		return Event{}, Answer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return e, Answer{EventID: e.ID, Reply: found.Reply}, nil
@@ -219,7 +246,7 @@ func (r *Receiver) learn(ctx context.Context, source string, until time.Time, se
 	err := r.cfg.Learned.LearnSecret(ctx, source, secret)
 	switch {
 	case err == nil:
-		r.sources.Forget(source)
+		r.sources.Forget(catalog.KeyOf(source))
 		return nil
 	case errors.Is(err, catalog.ErrConflict):
 		return fmt.Errorf("%w: %w", verify.ErrSecondHandshake, err)
@@ -235,16 +262,20 @@ func notOpen(err error, source string) error {
 }
 
 // accept makes e safe. The body is stored first, so that no message refers to a missing body.
-func (r *Receiver) accept(ctx context.Context, e Event, o catalog.Order) error {
+func (r *Receiver) accept(ctx context.Context, e Event) error {
+	o, err := r.order(ctx, e)
+	if err != nil {
+		return err
+	}
 	queue, out := r.cfg.Ingest, Outgoing{}
 	if o.On {
-		queue, out = r.cfg.Ordered, Outgoing{Group: e.Source, Once: e.Receipt}
+		queue, out = r.cfg.Ordered, Outgoing{Group: e.place(), Once: e.Receipt}
 		if o.Key != "" {
-			out.Group = group(o, e.Source, e.document(e.Body))
+			out.Group = group(o, e.place(), e.document(e.Body))
 		}
 	}
 	if len(e.Body) > r.cfg.InlineBodyBytes {
-		ref := BodyRef{Key: bodyKey(e.Source, e.ReceivedAt, e.Body), Size: len(e.Body)}
+		ref := BodyRef{Key: bodyKey(e.place(), e.ReceivedAt, e.Body), Size: len(e.Body)}
 		if err := r.cfg.Bodies.Put(ctx, ref.Key, e.Body); err != nil {
 			return err
 		}
@@ -257,25 +288,77 @@ func (r *Receiver) accept(ctx context.Context, e Event, o catalog.Order) error {
 	return nil
 }
 
-func (r *Receiver) loadSource(
-	ctx context.Context, g catalog.Generation, name string,
-) (intake, error) {
-	if name == catalog.OwnSource {
-		// nobody may send the relay's own events to it
-		return intake{}, fmt.Errorf("source %s: %w", name, catalog.ErrNotFound)
+// order returns the order that an event's subscribers need.
+func (r *Receiver) order(ctx context.Context, e Event) (o catalog.Order, err error) {
+	if r.orders == nil {
+		return o, nil
 	}
-	s, err := r.cfg.Sources.Source(ctx, g, name)
+	for _, k := range e.catalogKeys() {
+		needed, err := r.orders.Get(ctx, k)
+		if err != nil && !errors.Is(err, catalog.ErrNotFound) { // no such tenant
+			return o, err
+		}
+		o = o.And(catalog.Order(needed))
+	}
+	return o, nil
+}
+
+func (r *Receiver) loadOrder(
+	ctx context.Context, s catalog.State, k catalog.Key,
+) (lineup, error) {
+	if !s.Ordered {
+		return lineup{}, nil
+	}
+	subs, err := catalog.SubscriptionsTo(ctx, r.cfg.Subscriptions, s, k.Tenant, k.Name)
+	return lineup(catalog.OrderOf(subs)), err
+}
+
+// tenantOf returns the tenant to whom an event belongs. Error: ErrTenant.
+func tenantOf(e Event, header Header, from *catalog.TenantOf) (string, error) {
+	tenant, _ := catalog.SplitName(e.Source)
+	if from == nil {
+		return tenant, nil
+	}
+	var where string
+	switch {
+	case from.Header != "":
+		where, tenant = "header "+from.Header, header[from.Header]
+	case from.JSON != "":
+		where = from.JSON
+		tenant = document.Value(e.document(e.Body).Text, document.SplitPath(from.JSON)...)
+	default:
+		return from.ID, nil
+	}
+	switch {
+	case catalog.IsTenant(tenant) || tenant == "" && from.Optional:
+		return tenant, nil
+	case tenant == "":
+		return "", fmt.Errorf("%w: %s is absent", ErrTenant, where)
+	}
+	return "", fmt.Errorf("%w: %s is not %s", ErrTenant, where, catalog.TenantForm)
+}
+
+func (r *Receiver) loadSource(
+	ctx context.Context, s catalog.State, k catalog.Key,
+) (intake, error) {
+	if k.Name == catalog.OwnSource {
+		// nobody may send the relay's own events to it
+		return intake{}, fmt.Errorf("source %s: %w", k, catalog.ErrNotFound)
+	}
+	src, err := r.cfg.Sources.Source(ctx, s.Generation, k.String())
 	if err != nil {
 		return intake{}, err
 	}
 	v, err := verify.New(
-		s.Verify, s.Secrets, verify.FetchBy(r.cfg.Fetcher), verify.MaxAge(r.cfg.Retention),
+		src.Verify, src.Secrets, verify.FetchBy(r.cfg.Fetcher), verify.MaxAge(r.cfg.Retention),
 	)
 	if err != nil {
-		return intake{}, fmt.Errorf("source %s: %w", name, err)
+		return intake{}, fmt.Errorf("source %s: %w", k, err)
 	}
-	return intake{Verifier: v, order: s.Order, learning: s.Learns() &&
-		len(s.Secrets) == 0, learnUntil: s.LearnUntil}, nil
+	return intake{
+		Verifier: v, tenantOf: src.Tenant, learning: src.Learns() && len(src.Secrets) == 0,
+		learnUntil: src.LearnUntil,
+	}, nil
 }
 
 func unavailableUnlessNotFound(err error) error {

@@ -117,7 +117,7 @@ func TestReceive_ASignedIDNamesTheEventAlone(t *testing.T) {
 	t.Parallel()
 	in := newIngress(t)
 	if got, want := in.send("shop", "stripe", "", `{"id":"evt_1","type":"invoice.paid"}`),
-		relay.EventID("shop", "evt_1"); got != want {
+		relay.EventID("", "shop", "evt_1"); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if messages := in.queue.List(); len(messages) != 1 {
@@ -131,12 +131,12 @@ func TestBoundEventID_KeepsItsPartsApart(t *testing.T) {
 	t.Parallel()
 	ids := map[string]string{}
 	for name, id := range map[string]string{
-		"bound":          relay.BoundEventID("a", "1", []byte("2")),
-		"other id":       relay.BoundEventID("a", "12", []byte("")),
-		"other bytes":    relay.BoundEventID("a", "", []byte("12")),
-		"other source":   relay.BoundEventID("a1", "", []byte("2")),
-		"not bound":      relay.EventID("a", "1"),
-		"not bound, two": relay.EventID("a", "12"),
+		"bound":          relay.BoundEventID("", "a", "1", []byte("2")),
+		"other id":       relay.BoundEventID("", "a", "12", []byte("")),
+		"other bytes":    relay.BoundEventID("", "a", "", []byte("12")),
+		"other source":   relay.BoundEventID("", "a1", "", []byte("2")),
+		"not bound":      relay.EventID("", "a", "1"),
+		"not bound, two": relay.EventID("", "a", "12"),
 	} {
 		if other, taken := ids[id]; taken {
 			t.Errorf("%s and %s are one", name, other)

@@ -8,7 +8,8 @@ import (
 
 // ReceiveReport tells how a request from a partner ended.
 type ReceiveReport struct {
-	Source  string
+	Source  string // qualified name
+	Tenant  string // whose event it is; "": the operator's, or it was refused
 	EventID string // "" for a refused request or a handshake
 	Type    string
 

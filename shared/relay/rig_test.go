@@ -138,7 +138,8 @@ func (r *rig) ports() ports {
 func (r *rig) build(wrap func(ports) ports) {
 	p := wrap(r.ports())
 	r.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-		Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies,
+		Sources: p.sources, Subscriptions: p.subs, Ingest: p.ingest, Ordered: p.ingestLine,
+		Bodies:   p.bodies,
 		Reporter: &r.reports,
 	}))
 	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{

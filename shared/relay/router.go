@@ -11,7 +11,7 @@ import (
 	"webhook-relay/shared/route"
 )
 
-// routes are the subscriptions of one source, ready for matching.
+// routes are the subscriptions to one source in one tenant's catalog, ready for matching.
 type routes struct {
 	table     *route.Table
 	endpoints []string                 // endpoints[i] is the endpoint of the table's rule i
@@ -23,14 +23,20 @@ type routes struct {
 func (r routes) Bytes() int  { return r.size }
 func (routes) Lasting() bool { return true }
 
-// newRoutes returns a cache of the routes of sources.
+// newRoutes returns a cache of the routes of sources, by the catalog of the subscriptions and the
+// source's name in it.
 func newRoutes(
 	ttl time.Duration, now func() time.Time, subscriptions catalog.Subscriptions,
 ) *catalog.Cache[routes] {
-	load := func(ctx context.Context, g catalog.Generation, source string) (routes, error) {
-		return loadRoutes(ctx, subscriptions, g, source)
-	}
-	return catalog.NewCache(ttl, now, subscriptions, load, nil)
+	return catalog.NewCache(catalog.CacheConfig[routes]{
+		States: catalog.NewStates(catalog.StatesConfig{
+			TTL: ttl, Now: now, Generations: subscriptions,
+		}),
+		Load: func(ctx context.Context, s catalog.State, k catalog.Key) (routes, error) {
+			return loadRoutes(ctx, subscriptions, s, k)
+		},
+		Depends: catalog.RoutesChanges,
+	})
 }
 
 // Router matches events with the current subscriptions. It caches them, and is safe for concurrent
@@ -55,12 +61,17 @@ func NewRouter(
 // Wants tells whether any subscription may take an event with an inline body. A filter that cannot
 // be decided counts as yes.
 func (r *Router) Wants(ctx context.Context, e Event) (bool, error) {
-	rs, err := r.routes.Get(ctx, e.Source)
-	if err != nil {
-		return false, err
+	for _, k := range e.catalogKeys() {
+		rs, err := r.routes.Get(ctx, k)
+		if err != nil {
+			return false, err
+		}
+		result := rs.table.Match(filtered(e, k, document.Document{Text: e.Body}))
+		if len(result.Rules)+len(result.Undecided) > 0 {
+			return true, nil
+		}
 	}
-	result := rs.table.Match(filtered(e, document.Document{Text: e.Body}))
-	return len(result.Rules)+len(result.Undecided) > 0, nil
+	return false, nil
 }
 
 // routeBytes is the memory of a subscription beside its text. textFactor is the memory of its
@@ -77,26 +88,30 @@ type sight struct {
 	lines     map[string]string // the event's message group at each ordered endpoint of the source
 }
 
-// look matches an event with the subscriptions of its source. It reads the event's document once,
-// and only if a subscription needs it.
+// look matches an event with the subscriptions to its source: the operator's, then those of its
+// tenant. It reads the event's document once, and only if a subscription needs it.
 func (r *Router) look(ctx context.Context, e Event) (sight, error) {
-	rs, err := r.routes.Get(ctx, e.Source)
-	if err != nil {
-		return sight{}, err
+	keys, all, needed := e.catalogKeys(), []routes{}, false
+	for _, k := range keys {
+		rs, err := r.routes.Get(ctx, k)
+		if err != nil {
+			return sight{}, err
+		}
+		all, needed = append(all, rs), needed || rs.keyed || rs.table.NeedsBody(e.Type)
 	}
-	doc, done, err := r.document(ctx, e, rs.keyed || rs.table.NeedsBody(e.Type))
+	doc, done, err := r.document(ctx, e, needed)
 	if err != nil {
 		return sight{}, err
 	}
 	defer done()
-	result := rs.table.Match(filtered(e, doc))
-	seen := make(map[string]bool, len(result.Rules))
-	s := sight{
-		wanted: rs.names(result.Rules, seen), undecided: rs.names(result.Undecided, seen),
-		lines: map[string]string{},
-	}
-	for name, o := range rs.orders {
-		s.lines[name] = group(o, name, doc)
+	seen, s := map[string]bool{}, sight{lines: map[string]string{}}
+	for i, rs := range all {
+		result := rs.table.Match(filtered(e, keys[i], doc))
+		s.wanted = append(s.wanted, rs.names(result.Rules, seen)...)
+		s.undecided = append(s.undecided, rs.names(result.Undecided, seen)...)
+		for name, o := range rs.orders {
+			s.lines[name] = group(o, name, doc)
+		}
 	}
 	return s, nil
 }
@@ -108,10 +123,10 @@ func (r *Router) Wanting(ctx context.Context, e Event) (endpoints, undecided []s
 	return seen.wanted, seen.undecided, err
 }
 
-// filtered returns an event as filters see it.
-func filtered(e Event, doc document.Document) route.Event {
+// filtered returns an event as the filters of a catalog see it.
+func filtered(e Event, k catalog.Key, doc document.Document) route.Event {
 	return route.Event{
-		Type: e.Type, Source: e.Source, Trust: string(e.Trust), Header: e.Header, Data: doc.Text,
+		Type: e.Type, Source: k.Name, Trust: string(e.Trust), Header: e.Header, Data: doc.Text,
 		Opaque: doc.Opaque,
 	}
 }
@@ -154,9 +169,9 @@ func (r routes) names(rules []int, seen map[string]bool) []string {
 }
 
 func loadRoutes(
-	ctx context.Context, subscriptions catalog.Subscriptions, g catalog.Generation, source string,
+	ctx context.Context, subscriptions catalog.Subscriptions, s catalog.State, k catalog.Key,
 ) (routes, error) {
-	subs, err := subscriptions.Subscriptions(ctx, g, source)
+	subs, err := catalog.SubscriptionsTo(ctx, subscriptions, s, k.Tenant, k.Name)
 	if err != nil {
 		return routes{}, err
 	}
@@ -175,7 +190,7 @@ func loadRoutes(
 			continue
 		}
 		if rules[i].Filter, err = route.ParseFilter([]byte(s.Filter)); err != nil {
-			return routes{}, fmt.Errorf("subscription of %s to %s: %w", source, s.Endpoint, err)
+			return routes{}, fmt.Errorf("subscription of %s to %s: %w", k, s.Endpoint, err)
 		}
 	}
 	return routes{

@@ -303,7 +303,6 @@ func (s *script) catalog(without ...string) catalog.Catalog {
 			c.Subscriptions, catalog.Subscription{Source: "app", Endpoint: name, Types: e.types},
 		)
 	}
-	c.SetOrder()
 	return c
 }
 

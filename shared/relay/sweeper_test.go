@@ -187,7 +187,7 @@ func TestSweeperKeepsALineInOrder(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, []time.Duration{8 * time.Hour}, "a")
-		r.edit(func(c *catalog.Catalog) { c.Endpoints[0].Order.On = true; c.SetOrder() })
+		r.edit(func(c *catalog.Catalog) { c.Endpoints[0].Order.On = true })
 		r.poster.failTimes("a", 1)
 		var want []string
 		for i := range 4 {
@@ -284,7 +284,7 @@ func TestSweeperLooksAtTheRelaysOwnEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil, "a")
 		own := relay.Event{
-			ID: relay.EventID(catalog.OwnSource, "1"), Source: catalog.OwnSource,
+			ID: relay.EventID("", catalog.OwnSource, "1"), Source: catalog.OwnSource,
 			ReceivedAt: time.Now(),
 		}
 		if _, err := relay.RecordEvent(t.Context(), &r.ledger, relay.EventRecord{

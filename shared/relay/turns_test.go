@@ -18,7 +18,7 @@ func (t *turns) sent(h webhook) {
 		t.keys, t.begun, t.ended, t.posted = map[string]string{}, map[string]int{},
 			map[string]int{}, map[[2]string]bool{}
 	}
-	event := relay.EventID("app", h.id)
+	event := relay.EventID("", "app", h.id)
 	if t.now++; t.begun[event] == 0 {
 		t.begun[event], t.keys[event] = t.now, h.key
 	}

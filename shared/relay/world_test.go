@@ -721,7 +721,8 @@ func (w *world) send(i int, h webhook) {
 		in := &instance{world: w, name: fmt.Sprintf("receive-%d", i+1)}
 		p := withFaults(in, w.in)
 		receiver := lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-			Sources: p.sources, Ingest: p.ingest, Ordered: p.ingestLine, Bodies: p.bodies,
+			Sources: p.sources, Subscriptions: p.subs, Ingest: p.ingest, Ordered: p.ingestLine,
+			Bodies:   p.bodies,
 			Reporter: in,
 		}))
 		ctx, cancel := context.WithTimeout(context.Background(), receiveTimeout)

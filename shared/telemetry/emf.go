@@ -45,6 +45,8 @@ var (
 	waiting     = newDirective(perRelay, metric.EndpointMs)
 	dead        = newDirective(perRelay, metric.EndpointMs, metric.Dead)
 	deadUnasked = newDirective(perRelay, metric.Dead)
+
+	unauthorized = newDirective(perRelay, metric.Unauthorized)
 )
 
 // measure adds to a line's attributes what makes it metrics, if the log is a deployed relay's. The

@@ -10,35 +10,40 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
 )
 
-// The kinds of catalog items. A kind and a name make the sort key. For items with secrets they also
-// make the name under which the secrets are sealed ("source/github").
+// The kinds of catalog items. A kind and a name make the sort key. For items with secrets a kind and
+// a qualified name also make the name under which the secrets are sealed ("source/github").
 const (
 	sourceKind       = "source"
 	endpointKind     = "endpoint"
-	subscriptionKind = "subscriptions"
-	namesKind        = "names"
+	subscriptionKind = "subscription"  // one subscription, by name
+	routesKind       = "subscriptions" // those to a source, by its name and a part's number
+	userKind         = "user"          // by an endpoint's name and that of a subscription to it
+	namesKind        = "names"         // by a kind and a shard's number
+	ordersKind       = "orders"        // by a shard's number
 )
 
-// namesPerItem keeps a list of names far below an item's limit. A name has at most 63 characters.
-const namesPerItem = 4000
-
-// namesDoc is a part of the list of a generation's sources or endpoints.
+// namesDoc is a shard of the list of a generation's sources or endpoints.
 type namesDoc struct {
 	Version int      `json:"v"`
 	Names   []string `json:"names"`
-	More    bool     `json:"more,omitempty"` // the list continues in the next item
 }
 
-// nameListSort returns the sort key of the nth part of a list.
-func nameListSort(kind string, n int) string {
-	return fmt.Sprintf("%s#%s#%06d", namesKind, kind, n)
+// ordersDoc is a shard of the orders of a generation's ordered endpoints.
+type ordersDoc struct {
+	Version int               `json:"v"`
+	Orders  map[string]string `json:"orders"` // the order's key, by the endpoint's plain name
 }
+
+// shardSort returns the sort key of a shard of a list.
+func shardSort(list string, shard int) string { return fmt.Sprintf("%s#%03d", list, shard) }
+
+// nameListSort returns the sort key of a shard of the names of a kind.
+func nameListSort(kind string, shard int) string { return shardSort(namesKind+"#"+kind, shard) }
 
 // The limits of an item of subscriptions. They keep the item far below DynamoDB's limit, and the
 // fan-out's read small: a hundred subscriptions with a name and two types each have about 10 KB.
@@ -56,7 +61,7 @@ type sourceDoc struct {
 	Version int             `json:"v"`
 	Verify  json.RawMessage `json:"verify"` // verify.Config
 
-	OrderKey *string `json:"orderKey,omitempty"`
+	Tenant *catalog.TenantOf `json:"tenant,omitempty"`
 }
 
 type endpointDoc struct {
@@ -80,17 +85,26 @@ type endpointDoc struct {
 	OrderKey    *string           `json:"orderKey,omitempty"`
 }
 
-type subscriptionsDoc struct {
+// routesDoc is a part of the subscriptions to a source.
+type routesDoc struct {
 	Version       int               `json:"v"`
 	Subscriptions []subscriptionDoc `json:"subscriptions"`
 }
 
 type subscriptionDoc struct {
+	Name     string   `json:"name"`
 	Endpoint string   `json:"endpoint"`
 	Types    []string `json:"types,omitempty"`
 	// JSON in a string, so it is read back exactly as written
-	Filter   string  `json:"filter,omitempty"`
-	OrderKey *string `json:"orderKey,omitempty"`
+	Filter string `json:"filter,omitempty"`
+}
+
+// namedDoc is a subscription by its name. It also tells in which part it is.
+type namedDoc struct {
+	Version int    `json:"v"`
+	Source  string `json:"source"`
+	Part    int    `json:"part"`
+	subscriptionDoc
 }
 
 // orderKey returns the stored form of an order: nil if it is off.
@@ -116,24 +130,42 @@ type sealedDoc struct {
 	Retiring []catalog.RetiringSecret `json:"retiring,omitempty"`
 }
 
-// Catalog keeps the catalog. It implements catalog.Sources, catalog.LearnedSecrets,
-// catalog.LearningWindows, catalog.Subscriptions, catalog.Endpoints and catalog.Store. It is safe
-// for concurrent use. It has no cache.
+// Catalog keeps the catalogs of all tenants. It implements catalog.Sources, catalog.LearnedSecrets,
+// catalog.LearningWindows, catalog.Subscriptions, catalog.Endpoints, catalog.Names and
+// catalog.Tenants. The operator's catalog is also its own catalog.TenantStore. It is safe for
+// concurrent use. It has no cache.
 type Catalog struct {
 	table
-	sealer catalog.Sealer
+	*tenantCatalog // the operator's
+	sealer         catalog.Sealer
 }
 
-// NewCatalog returns the catalog in a table. The sealer seals and opens secrets. It may be nil if
+// NewCatalog returns the catalogs in a table. The sealer seals and opens secrets. It may be nil if
 // only Subscriptions is called.
 func NewCatalog(client *dynamodb.Client, tableName string, sealer catalog.Sealer) *Catalog {
-	return &Catalog{table: table{client: client, name: tableName}, sealer: sealer}
+	c := &Catalog{table: table{client: client, name: tableName}, sealer: sealer}
+	c.tenantCatalog = &tenantCatalog{all: c}
+	return c
 }
 
-// Generation implements catalog.Generations.
-func (c *Catalog) Generation(ctx context.Context) (catalog.Generation, error) {
-	p, err := c.pointer(ctx)
-	return catalog.Generation(p.generation), err
+// For implements catalog.Tenants.
+func (c *Catalog) For(tenant string) catalog.TenantStore {
+	return &tenantCatalog{all: c, tenant: tenant}
+}
+
+// State implements catalog.Generations.
+func (c *Catalog) State(ctx context.Context, tenant string) (catalog.State, error) {
+	p, err := c.pointer(ctx, tenant)
+	return p.state(), err
+}
+
+// TenantNames implements catalog.Sources.
+func (c *Catalog) TenantNames(ctx context.Context, shard int) ([]string, error) {
+	it, err := c.get(ctx, tenantsPartition, shardSort(tenantsSort, shard))
+	if err != nil {
+		return nil, fmt.Errorf("dynamo: tenants: %w", err)
+	}
+	return textsOf(it, namesAttribute), nil
 }
 
 // Source implements catalog.Sources.
@@ -144,7 +176,10 @@ func (c *Catalog) Source(
 	if err != nil {
 		return catalog.Source{}, err
 	}
-	return c.readSource(ctx, it)
+	tenant, _ := catalog.SplitName(name)
+	s, err := c.readSource(ctx, tenant, it)
+	s.Name = name
+	return s, err
 }
 
 // Endpoint implements catalog.Endpoints.
@@ -155,15 +190,19 @@ func (c *Catalog) Endpoint(
 	if err != nil {
 		return catalog.Endpoint{}, err
 	}
-	return c.readEndpoint(ctx, it)
+	tenant, _ := catalog.SplitName(name)
+	e, err := c.readEndpoint(ctx, tenant, it)
+	e.Name = name
+	return e, err
 }
 
-// find returns an item of a generation.
+// find returns the item of a qualified name in a generation.
 func (c *Catalog) find(
 	ctx context.Context, g catalog.Generation, kind, name string,
 ) (it item, err error) {
+	_, plain := catalog.SplitName(name)
 	if g != "" {
-		it, err = c.get(ctx, string(g), kind+"#"+name)
+		it, err = c.get(ctx, string(g), kind+"#"+plain)
 	}
 	if err == nil && it == nil {
 		err = catalog.ErrNotFound
@@ -176,86 +215,96 @@ func (c *Catalog) find(
 
 // Subscriptions implements catalog.Subscriptions.
 func (c *Catalog) Subscriptions(
-	ctx context.Context, g catalog.Generation, source string,
+	ctx context.Context, g catalog.Generation, tenant, source string,
 ) ([]catalog.Subscription, error) {
 	var subs []catalog.Subscription
-	err := c.each(ctx, g, subscriptionKind+"#"+source+"#", func(it item) (err error) {
+	err := c.each(ctx, g, routesKind+"#"+source+"#", func(it item) (err error) {
 		subs, err = appendSubscriptions(subs, it)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("dynamo: subscriptions of %s: %w", source, err)
 	}
+	for i := range subs {
+		subs[i].Endpoint = catalog.Qualify(tenant, subs[i].Endpoint)
+	}
 	return subs, nil
 }
 
-// LoadCatalog implements catalog.Store. It opens every secret, which takes one call of the sealer
-// each.
-func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
-	p, err := c.pointer(ctx)
-	if err != nil {
-		return catalog.Catalog{}, 0, err
-	}
-	var items []item
-	err = c.each(ctx, catalog.Generation(p.generation), "", func(it item) error {
-		items = append(items, it)
+// OrderedEndpoints implements catalog.Subscriptions.
+func (c *Catalog) OrderedEndpoints(
+	ctx context.Context, g catalog.Generation, tenant string,
+) (map[string]catalog.Order, error) {
+	orders := map[string]catalog.Order{}
+	err := c.each(ctx, g, ordersKind+"#", func(it item) error {
+		var doc ordersDoc
+		if err := decode(it, &doc, &doc.Version); err != nil {
+			return err
+		}
+		for name, key := range doc.Orders {
+			orders[catalog.Qualify(tenant, name)] = catalog.Order{On: true, Key: key}
+		}
 		return nil
 	})
 	if err != nil {
-		return catalog.Catalog{}, 0, fmt.Errorf("dynamo: catalog: %w", err)
+		return nil, fmt.Errorf("dynamo: ordered endpoints: %w", err)
 	}
-	loaded, err := c.readAll(ctx, items)
-	if err != nil {
-		return catalog.Catalog{}, 0, err
-	}
-	return loaded, p.current(), nil
+	return orders, nil
 }
 
 // SourceNames implements catalog.Sources.
-func (c *Catalog) SourceNames(ctx context.Context, g catalog.Generation) ([]string, error) {
-	return c.namesOf(ctx, g, sourceKind)
+func (c *Catalog) SourceNames(
+	ctx context.Context, g catalog.Generation, _ string, shard int,
+) ([]string, error) {
+	return c.namesIn(ctx, g, sourceKind, shard)
 }
 
 // EndpointNames implements catalog.Endpoints.
-func (c *Catalog) EndpointNames(ctx context.Context, g catalog.Generation) ([]string, error) {
-	return c.namesOf(ctx, g, endpointKind)
+func (c *Catalog) EndpointNames(
+	ctx context.Context, g catalog.Generation, _ string, shard int,
+) ([]string, error) {
+	return c.namesIn(ctx, g, endpointKind, shard)
+}
+
+// namesIn reads a shard of a generation's names by GetItem. So a function that may only read single
+// items needs no other permission.
+func (c *Catalog) namesIn(
+	ctx context.Context, g catalog.Generation, kind string, shard int,
+) ([]string, error) {
+	if g == "" {
+		return nil, nil
+	}
+	it, err := c.get(ctx, string(g), nameListSort(kind, shard))
+	if err != nil || it == nil {
+		return nil, err
+	}
+	var doc namesDoc
+	err = decode(it, &doc, &doc.Version)
+	return doc.Names, err
 }
 
 // Names implements catalog.Names.
-func (c *Catalog) Names(ctx context.Context) (sources, endpoints []string, err error) {
-	g, err := c.Generation(ctx)
+func (c *Catalog) Names(
+	ctx context.Context, tenant string,
+) (sources, endpoints []string, err error) {
+	p, err := c.pointer(ctx, tenant)
 	if err != nil {
 		return nil, nil, err
 	}
-	if sources, err = c.SourceNames(ctx, g); err != nil {
-		return nil, nil, err
-	}
-	endpoints, err = c.EndpointNames(ctx, g)
-	return sources, endpoints, err
-}
-
-// namesOf reads the list of a generation's names by GetItem. So a function that may only read
-// single items needs no other permission.
-func (c *Catalog) namesOf(
-	ctx context.Context, g catalog.Generation, kind string,
-) (names []string, err error) {
-	for n := 0; g != ""; n++ {
-		it, err := c.get(ctx, string(g), nameListSort(kind, n))
+	g := catalog.Generation(p.generation)
+	for kind, names := range map[string]*[]string{sourceKind: &sources, endpointKind: &endpoints} {
+		err := c.each(ctx, g, namesKind+"#"+kind+"#", func(it item) error {
+			var doc namesDoc
+			err := decode(it, &doc, &doc.Version)
+			*names = append(*names, doc.Names...)
+			return err
+		})
 		if err != nil {
-			return nil, fmt.Errorf("dynamo: names: %w", err)
+			return nil, nil, fmt.Errorf("dynamo: names: %w", err)
 		}
-		if it == nil {
-			break // the generation has none of this kind
-		}
-		var doc namesDoc
-		if err := decode(it, &doc, &doc.Version); err != nil {
-			return nil, err
-		}
-		if names = append(names, doc.Names...); !doc.More {
-			break
-		}
+		slices.Sort(*names)
 	}
-	return names, nil
+	return sources, endpoints, nil
 }
 
 // each calls do for each item of a generation whose sort key begins with prefix, in order.
@@ -289,210 +338,42 @@ func (c *Catalog) eachOf(ctx context.Context, partition, prefix string, do func(
 	})
 }
 
-// sealerCalls is the number of secrets that are sealed or opened concurrently.
-const sealerCalls = 16
-
-// readAll builds a catalog from a generation's items, which are sorted by kind and name.
-func (c *Catalog) readAll(ctx context.Context, items []item) (catalog.Catalog, error) {
-	var sources, endpoints []item
-	var loaded catalog.Catalog
-	for _, it := range items {
-		var err error
-		switch kind, _ := kindAndName(it); kind {
-		case sourceKind:
-			sources = append(sources, it)
-		case endpointKind:
-			endpoints = append(endpoints, it)
-		case subscriptionKind:
-			loaded.Subscriptions, err = appendSubscriptions(loaded.Subscriptions, it)
-		}
-		if err != nil {
-			return catalog.Catalog{}, err
-		}
-	}
-	loaded.Sources, loaded.Endpoints = make([]catalog.Source, len(sources)),
-		make([]catalog.Endpoint, len(endpoints))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(sealerCalls)
-	for i, it := range sources {
-		g.Go(func() (err error) {
-			loaded.Sources[i], err = c.readSource(ctx, it)
-			loaded.Sources[i].LearnUntil = time.Time{} // not part of the catalog
-			return err
-		})
-	}
-	for i, it := range endpoints {
-		g.Go(func() (err error) { loaded.Endpoints[i], err = c.readEndpoint(ctx, it); return err })
-	}
-	if err := g.Wait(); err != nil {
-		return catalog.Catalog{}, err
-	}
-	return loaded, nil
-}
-
 func kindAndName(it item) (kind, name string) {
 	kind, name, _ = strings.Cut(textOf(it, SortKey), "#")
 	return kind, name
 }
 
-func (c *Catalog) readSource(ctx context.Context, it item) (catalog.Source, error) {
+func (c *Catalog) readSource(
+	ctx context.Context, tenant string, it item,
+) (catalog.Source, error) {
+	s, err := plainSource(it)
+	if err != nil {
+		return catalog.Source{}, err
+	}
+	secret, err := c.open(ctx, tenant, it)
+	if err != nil {
+		return catalog.Source{}, err
+	}
+	s.Secrets, s.Verify.Settings = secret.Secrets, secret.Settings
+	if s.Learns() && len(s.Secrets) == 0 {
+		err = c.addLearned(ctx, textOf(it, PartitionKey), tenant, &s)
+	}
+	return s, err
+}
+
+// plainSource reads what is not sealed of a source.
+func plainSource(it item) (catalog.Source, error) {
 	_, name := kindAndName(it)
 	var doc sourceDoc
 	if err := decode(it, &doc, &doc.Version); err != nil {
 		return catalog.Source{}, err
 	}
-	secret, err := c.open(ctx, it)
-	if err != nil {
-		return catalog.Source{}, err
-	}
-	s := catalog.Source{Name: name, Secrets: secret.Secrets, Order: orderOf(doc.OrderKey)}
+	s := catalog.Source{Name: name, Tenant: doc.Tenant}
+	s.ManagedBy, s.Changed = stampOf(it)
 	if err := json.Unmarshal(doc.Verify, &s.Verify); err != nil {
 		return catalog.Source{}, unreadable(it, err)
 	}
-	s.Verify.Settings = secret.Settings
-	if s.Learns() && len(s.Secrets) == 0 {
-		err = c.addLearned(ctx, textOf(it, PartitionKey), &s)
-	}
-	return s, err
-}
-
-// addLearned adds to a source of a generation the secret of its handshake. If there is none, it
-// adds the end of the window in which one may come.
-func (c *Catalog) addLearned(ctx context.Context, generation string, s *catalog.Source) error {
-	it, err := c.get(ctx, learnedPartition, s.Name)
-	if err != nil {
-		return err
-	}
-	if isLearned(it, generation) {
-		doc, err := c.unseal(ctx, it, sourceKind, s.Name)
-		s.Secrets = doc.Secrets
-		return err
-	}
-	if until := numberOf(it, learnUntilAttribute); until > 0 {
-		s.LearnUntil = time.UnixMilli(until)
-	}
-	return nil
-}
-
-// isLearned reports whether an item holds the secret of a handshake in this generation.
-func isLearned(it item, generation string) bool {
-	return len(binaryOf(it, sealedAttribute)) > 0 && textOf(it, generationAttribute) == generation
-}
-
-// OpenLearning implements catalog.LearningWindows. The window overwrites a secret that was learned
-// in another generation.
-func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Time) error {
-	g, err := c.Generation(ctx)
-	if err != nil {
-		return err
-	}
-	s, err := c.Source(ctx, g, source)
-	if err != nil {
-		return err
-	}
-	written := len(s.Secrets) == 0
-	if written {
-		window := key(learnedPartition, source)
-		window[learnUntilAttribute] = number(until.UnixMilli())
-		written, _, err = c.putIf(ctx, window,
-			"attribute_not_exists(sealed) OR generation <> :generation",
-			item{":generation": text(string(g))})
-	}
-	if err == nil && !written {
-		err = fmt.Errorf("it has a secret: %w", catalog.ErrConflict)
-	}
-	if err != nil {
-		return fmt.Errorf("dynamo: window of source %s: %w", source, err)
-	}
-	return nil
-}
-
-// LearnSecret implements catalog.LearnedSecrets. It writes the secret over the window's item, for
-// the generation in force. A replacement that was loaded after that contains the secret and writes
-// it with the others. A replacement that was loaded before is refused, since the pointer counts
-// learned secrets.
-//
-// One case is left: a replacement that was loaded before may come in force before the count is
-// raised here. So LearnSecret reads the pointer once more at the end, and learns the secret again
-// for the new generation. If the process dies just before that, the window is closed and no secret
-// is learned. The operator then opens another window.
-func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
-	var kept []byte // the sealed secret that this call has written
-	for range learnTries {
-		g, err := c.Generation(ctx)
-		if err != nil {
-			return err
-		}
-		if kept, err = c.learnIn(ctx, g, source, secret, kept); err != nil {
-			return err
-		}
-		if err := c.countLearned(ctx); err != nil {
-			return fmt.Errorf("dynamo: secret of source %s: %w", source, err)
-		}
-		now, err := c.Generation(ctx)
-		if err != nil || now == g {
-			return err
-		}
-	}
-	return fmt.Errorf(
-		"dynamo: secret of source %s: the catalog was replaced %d times", source, learnTries,
-	)
-}
-
-// learnTries is how often LearnSecret tries while the catalog is replaced again and again.
-const learnTries = 5
-
-// learnIn stores the secret for a generation, unless the generation has it, and returns it as
-// stored. It overwrites an open window. If this call has already closed the window for an earlier
-// generation, it overwrites the secret stored there (kept).
-func (c *Catalog) learnIn(
-	ctx context.Context, g catalog.Generation, source, secret string, kept []byte,
-) ([]byte, error) {
-	s, err := c.Source(ctx, g, source)
-	switch {
-	case err != nil:
-		return nil, err
-	case slices.Equal(s.Secrets, []string{secret}):
-		return kept, nil
-	case len(s.Secrets) > 0:
-		return nil, fmt.Errorf("dynamo: source %s has a secret: %w", source, catalog.ErrConflict)
-	case kept == nil && !time.Now().Before(s.LearnUntil):
-		return nil, fmt.Errorf("dynamo: source %s: %w", source, catalog.ErrNotOpen)
-	}
-	sealed, err := c.sealer.Seal(
-		ctx, sourceKind+"/"+source, encode(sealedDoc{Secrets: []string{secret}}),
-	)
-	if err != nil {
-		return nil, err
-	}
-	condition, values := "learn_until > :now", item{":now": number(time.Now().UnixMilli())}
-	if kept != nil {
-		condition, values = "sealed = :kept", item{":kept": bytesOf(kept)}
-	}
-	it := key(learnedPartition, source)
-	it[generationAttribute], it[sealedAttribute] = text(string(g)), bytesOf(sealed)
-	written, stored, err := c.putIf(ctx, it, condition, values)
-	switch {
-	case err == nil && written:
-		return sealed, nil
-	case err == nil && isLearned(stored, string(g)):
-		err = catalog.ErrConflict
-	case err == nil:
-		err = catalog.ErrNotOpen
-	}
-	return nil, fmt.Errorf("dynamo: secret of source %s: %w", source, err)
-}
-
-// countLearned raises the revision. It changes no other attribute of the pointer, because the
-// receiver's role allows no other.
-func (c *Catalog) countLearned(ctx context.Context) error {
-	_, err := c.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                 &c.name,
-		Key:                       key(catalogPartition, pointerSort),
-		UpdateExpression:          aws.String("ADD " + learnedAttribute + " :one"),
-		ExpressionAttributeValues: item{":one": number(1)},
-	})
-	return err
+	return s, nil
 }
 
 // endpointDocs returns what is stored of an endpoint: the readable part and the part to be sealed.
@@ -510,57 +391,92 @@ func endpointDocs(e catalog.Endpoint) (endpointDoc, sealedDoc) {
 	return doc, secret
 }
 
-func (c *Catalog) readEndpoint(ctx context.Context, it item) (catalog.Endpoint, error) {
+func (c *Catalog) readEndpoint(
+	ctx context.Context, tenant string, it item,
+) (catalog.Endpoint, error) {
+	e, err := plainEndpoint(it)
+	if err != nil {
+		return catalog.Endpoint{}, err
+	}
+	secret, err := c.open(ctx, tenant, it)
+	if err != nil {
+		return catalog.Endpoint{}, err
+	}
+	e.Secrets, e.Retiring, e.Header, e.Auth = secret.Secrets, secret.Retiring, secret.Header,
+		secret.Auth
+	if e.TLS != nil {
+		e.TLS.Key = []byte(secret.TLSKey)
+	}
+	return e, nil
+}
+
+// plainEndpoint reads what is not sealed of an endpoint.
+func plainEndpoint(it item) (catalog.Endpoint, error) {
 	_, name := kindAndName(it)
 	var doc endpointDoc
 	if err := decode(it, &doc, &doc.Version); err != nil {
 		return catalog.Endpoint{}, err
 	}
-	secret, err := c.open(ctx, it)
-	if err != nil {
-		return catalog.Endpoint{}, err
+	e := catalog.Endpoint{
+		Name: name, URL: doc.URL, Timeout: doc.TimeoutNs, Schedule: doc.Schedule,
+		MaxAge: doc.MaxAgeNs, Final: doc.Final, RateLimit: doc.RateLimit, RatePer: doc.RatePerNs,
+		Concurrency: doc.Concurrency, SecretsMade: doc.SecretsMade, Prove: doc.Prove,
+		Order: orderOf(doc.OrderKey),
 	}
-	e := catalog.Endpoint{Name: name, URL: doc.URL, Secrets: secret.Secrets, Header: secret.Header,
-		Auth:    secret.Auth,
-		Timeout: doc.TimeoutNs, Schedule: doc.Schedule, MaxAge: doc.MaxAgeNs, Final: doc.Final,
-		RateLimit: doc.RateLimit, RatePer: doc.RatePerNs, Concurrency: doc.Concurrency,
-		SecretsMade: doc.SecretsMade, Retiring: secret.Retiring, Prove: doc.Prove,
-		Order: orderOf(doc.OrderKey)}
+	e.ManagedBy, e.Changed = stampOf(it)
 	if doc.Certificate != "" || doc.Authorities != "" {
 		e.TLS = &catalog.TLS{
 			Certificate: []byte(doc.Certificate), Authorities: []byte(doc.Authorities),
-			Key: []byte(secret.TLSKey),
 		}
 	}
 	return e, nil
 }
 
+// namedSubscription reads a subscription by its name, and the part that it is in.
+func namedSubscription(it item) (s catalog.Subscription, part int, err error) {
+	var doc namedDoc
+	if err := decode(it, &doc, &doc.Version); err != nil {
+		return s, 0, err
+	}
+	s = doc.subscription(doc.Source)
+	s.ManagedBy, s.Changed = stampOf(it)
+	return s, doc.Part, nil
+}
+
+func (d subscriptionDoc) subscription(source string) catalog.Subscription {
+	return catalog.Subscription{
+		Name: d.Name, Source: source, Endpoint: d.Endpoint, Types: d.Types, Filter: d.Filter,
+	}
+}
+
+func toSubscriptionDoc(s catalog.Subscription) subscriptionDoc {
+	return subscriptionDoc{Name: s.Name, Endpoint: s.Endpoint, Types: s.Types, Filter: s.Filter}
+}
+
+// appendSubscriptions appends those of a part.
 func appendSubscriptions(subs []catalog.Subscription, it item) ([]catalog.Subscription, error) {
 	_, rest := kindAndName(it)
 	source, _, _ := strings.Cut(rest, "#")
-	var doc subscriptionsDoc
-	if err := decode(it, &doc, &doc.Version); err != nil {
-		return nil, err
-	}
+	doc, err := routesIn(it)
 	for _, s := range doc.Subscriptions {
-		subs = append(
-			subs,
-			catalog.Subscription{
-				Source: source, Endpoint: s.Endpoint, Types: s.Types, Filter: s.Filter,
-				Order: orderOf(s.OrderKey),
-			},
-		)
+		subs = append(subs, s.subscription(source))
 	}
-	return subs, nil
+	return subs, err
 }
 
-// open opens the sealed part of an item of a generation.
-func (c *Catalog) open(ctx context.Context, it item) (sealedDoc, error) {
+func routesIn(it item) (doc routesDoc, err error) {
+	err = decode(it, &doc, &doc.Version)
+	return doc, err
+}
+
+// open opens the sealed part of an item of a tenant's generation.
+func (c *Catalog) open(ctx context.Context, tenant string, it item) (sealedDoc, error) {
 	kind, name := kindAndName(it)
-	return c.unseal(ctx, it, kind, name)
+	return c.unseal(ctx, it, kind, catalog.Qualify(tenant, name))
 }
 
-// unseal opens the sealed part of an item. An item without secrets has no sealed part.
+// unseal opens the sealed part of an item, by its qualified name. An item without secrets has no
+// sealed part.
 func (c *Catalog) unseal(ctx context.Context, it item, kind, name string) (sealedDoc, error) {
 	var doc sealedDoc
 	sealed := binaryOf(it, sealedAttribute)

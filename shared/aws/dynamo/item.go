@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -51,6 +52,14 @@ func textOf(it item, name string) string {
 
 func binaryOf(it item, name string) []byte {
 	v, _ := it[name].(*types.AttributeValueMemberB)
+	if v == nil {
+		return nil
+	}
+	return v.Value
+}
+
+func textsOf(it item, name string) []string {
+	v, _ := it[name].(*types.AttributeValueMemberSS)
 	if v == nil {
 		return nil
 	}
@@ -104,6 +113,12 @@ func (t table) get(ctx context.Context, partition, sort string) (item, error) {
 	return out.Item, nil
 }
 
+// put writes an item over any other.
+func (t table) put(ctx context.Context, it item) error {
+	_, err := t.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &t.name, Item: it})
+	return err
+}
+
 // putIf writes the item if the condition holds for the item stored under its key. If it does not
 // hold, putIf returns the stored item, or nil. The client repeats a call whose answer was lost, and
 // the repeat finds the item of the first try. A random mark in each write tells that item from
@@ -150,10 +165,21 @@ func (t table) queryAll(
 	return nil
 }
 
-// conditionFailed reports whether a conditional write failed because its condition did not hold.
+// conditionFailed reports whether a conditional write, or a transaction, failed because a condition
+// did not hold.
 func conditionFailed(err error) bool {
 	var failed *types.ConditionalCheckFailedException
-	return errors.As(err, &failed)
+	var canceled *types.TransactionCanceledException
+	switch {
+	case errors.As(err, &failed):
+		return true
+	case errors.As(err, &canceled):
+		return slices.ContainsFunc(
+			canceled.CancellationReasons, func(r types.CancellationReason) bool {
+				return aws.ToString(r.Code) == "ConditionalCheckFailed"
+			})
+	}
+	return false
 }
 
 // again waits before the next try of a bulk call, for a random time that grows with each try. It

@@ -26,7 +26,7 @@ func record(id string) relay.EventRecord {
 	at := time.Now().UTC().Truncate(time.Millisecond)
 	return relay.EventRecord{
 		Event: relay.Event{
-			ID: relay.EventID("github", id), Receipt: "r", Source: "github", ReceivedAt: at,
+			ID: relay.EventID("", "github", id), Receipt: "r", Source: "github", ReceivedAt: at,
 			Body: []byte("{}"),
 		},
 		MessageID: "m", Endpoints: []string{"shipping"}, RoutedAt: at,
@@ -39,7 +39,7 @@ var accepted = time.Now().UTC().Truncate(time.Millisecond)
 
 func delivery(event string, attempts int) relay.Delivery {
 	at := time.Now().UTC().Truncate(time.Millisecond)
-	return relay.Delivery{EventID: relay.EventID("github", event), Endpoint: "shipping",
+	return relay.Delivery{EventID: relay.EventID("", "github", event), Endpoint: "shipping",
 		ReceivedAt: accepted, Source: "github", Status: relay.Waiting,
 		Attempts: attempts, MessageID: "m", NextAt: at, UpdatedAt: at,
 		ExpiresAt: at.Add(time.Hour).Truncate(time.Second)}
@@ -199,7 +199,7 @@ func inShard(shard uint32, n int) (names []string) {
 	for i := 0; len(names) < n; i++ {
 		name := fmt.Sprint("event ", i)
 		h := fnv.New32a()
-		_, _ = h.Write([]byte(relay.EventID("github", name)))
+		_, _ = h.Write([]byte(relay.EventID("", "github", name)))
 		if h.Sum32()%8 == shard {
 			names = append(names, name)
 		}

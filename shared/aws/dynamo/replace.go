@@ -17,7 +17,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// The catalog's partitions that are not generations.
+// The partitions of a tenant that are not generations. Their names are qualified by the tenant.
 const (
 	catalogPartition     = "catalog"
 	pointerSort          = "pointer"
@@ -26,6 +26,15 @@ const (
 	// write to no other
 	learnedPartition = "learned"
 )
+
+// The lists of all tenants that have a catalog, or had one, in shards.
+const (
+	tenantsPartition = "tenants"
+	tenantsSort      = "names"
+)
+
+// loadTries is how often LoadCatalog reads a catalog that others change meanwhile.
+const loadTries = 5
 
 // A generation that is not in force may still be being written until abandonedAfter. Its writer
 // gives up well before (giveUpAfter). A replaced generation is read by those who have not polled
@@ -50,32 +59,167 @@ const (
 // store.
 type pointer struct {
 	generation string
-	revision   int64 // how often the catalog was replaced
+	revision   int64 // how often the catalog was replaced or changed
 	// how often a source has learned a secret; counted so that a replacement cannot undo that
 	// unknowingly
 	learned int64
+	changes []catalog.Change // the latest of the generation
+	ordered int64            // how many endpoints are ordered
 }
 
 // current returns the revision that callers see. It grows with each change. Both counts only grow,
 // so no two states have the same sum.
 func (p pointer) current() int64 { return p.revision + p.learned }
 
-func (c *Catalog) pointer(ctx context.Context) (pointer, error) {
-	it, err := c.get(ctx, catalogPartition, pointerSort)
+// state returns the catalog's state. Learned secrets are no part of it.
+func (p pointer) state() catalog.State {
+	return catalog.State{
+		Generation: catalog.Generation(p.generation), Revision: p.revision, Changes: p.changes,
+		Ordered: p.ordered > 0,
+	}
+}
+
+// item returns the pointer's item.
+func (p pointer) item(tenant string) item {
+	it := key(catalog.Qualify(tenant, catalogPartition), pointerSort)
+	it[generationAttribute], it[revisionAttribute] = text(p.generation), number(p.revision)
+	it[learnedAttribute], it[orderedAttribute] = number(p.learned), number(p.ordered)
+	if len(p.changes) > 0 {
+		it[changesAttribute] = text(string(encode(p.changes)))
+	}
+	return it
+}
+
+// unchanged returns the condition that the stored pointer is this one.
+func (p pointer) unchanged() (condition string, values item) {
+	if p.revision == 0 && p.learned == 0 {
+		return "attribute_not_exists(pk)", nil
+	}
+	return "revision = :base AND learned = :learned", item{
+		":base": number(p.revision), ":learned": number(p.learned),
+	}
+}
+
+func (c *Catalog) pointer(ctx context.Context, tenant string) (p pointer, err error) {
+	it, err := c.get(ctx, catalog.Qualify(tenant, catalogPartition), pointerSort)
 	if err != nil {
 		return pointer{}, fmt.Errorf("dynamo: catalog: %w", err)
 	}
-	return pointer{
-		generation: textOf(it, generationAttribute), revision: numberOf(it, revisionAttribute),
-		learned: numberOf(it, learnedAttribute),
-	}, nil
+	if changes := textOf(it, changesAttribute); changes != "" {
+		if err := json.Unmarshal([]byte(changes), &p.changes); err != nil {
+			return pointer{}, unreadable(it, err)
+		}
+	}
+	p.generation, p.revision = textOf(it, generationAttribute), numberOf(it, revisionAttribute)
+	p.learned, p.ordered = numberOf(it, learnedAttribute), numberOf(it, orderedAttribute)
+	return p, nil
+}
+
+// tenantCatalog is the catalog of one tenant. It implements catalog.TenantStore.
+type tenantCatalog struct {
+	all    *Catalog
+	tenant string
+}
+
+func (t *tenantCatalog) pointer(ctx context.Context) (pointer, error) {
+	return t.all.pointer(ctx, t.tenant)
+}
+
+// partition returns the name of one of the tenant's partitions.
+func (t *tenantCatalog) partition(name string) string { return catalog.Qualify(t.tenant, name) }
+
+// LoadCatalog implements catalog.Store. It opens every secret, which takes one call of the sealer
+// each. It reads the catalog again if somebody has changed it meanwhile.
+func (t *tenantCatalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
+	before, err := t.pointer(ctx)
+	for try := 0; err == nil && try < loadTries; try++ {
+		var loaded catalog.Catalog
+		if loaded, err = t.load(ctx, before.generation); err != nil {
+			break
+		}
+		var after pointer
+		if after, err = t.pointer(ctx); err == nil && after.current() == before.current() {
+			return loaded, before.current(), nil
+		}
+		before = after
+	}
+	if err == nil {
+		err = fmt.Errorf("it changed %d times while it was read", loadTries)
+	}
+	return catalog.Catalog{}, 0, fmt.Errorf("dynamo: catalog: %w", err)
+}
+
+func (t *tenantCatalog) load(ctx context.Context, generation string) (catalog.Catalog, error) {
+	var items []item
+	err := t.all.each(ctx, catalog.Generation(generation), "", func(it item) error {
+		items = append(items, it)
+		return nil
+	})
+	if err != nil {
+		return catalog.Catalog{}, err
+	}
+	return t.readAll(ctx, items)
+}
+
+// sealerCalls is the number of secrets that are sealed or opened concurrently.
+const sealerCalls = 16
+
+// readAll builds a catalog from a generation's items, which are sorted by kind and name.
+func (t *tenantCatalog) readAll(ctx context.Context, items []item) (catalog.Catalog, error) {
+	var sources, endpoints []item
+	var loaded catalog.Catalog
+	named := map[string]catalog.Subscription{}
+	for _, it := range items {
+		var err error
+		switch kind, _ := kindAndName(it); kind {
+		case sourceKind:
+			sources = append(sources, it)
+		case endpointKind:
+			endpoints = append(endpoints, it)
+		case routesKind:
+			loaded.Subscriptions, err = appendSubscriptions(loaded.Subscriptions, it)
+		case subscriptionKind:
+			var s catalog.Subscription
+			s, _, err = namedSubscription(it)
+			named[s.Name] = s
+		}
+		if err != nil {
+			return catalog.Catalog{}, err
+		}
+	}
+	for i, s := range loaded.Subscriptions { // their order is that of the parts
+		loaded.Subscriptions[i] = named[s.Name]
+	}
+	loaded.Sources, loaded.Endpoints = make([]catalog.Source, len(sources)),
+		make([]catalog.Endpoint, len(endpoints))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(sealerCalls)
+	for i, it := range sources {
+		g.Go(func() (err error) {
+			loaded.Sources[i], err = t.all.readSource(ctx, t.tenant, it)
+			loaded.Sources[i].LearnUntil = time.Time{} // not part of the catalog
+			return err
+		})
+	}
+	for i, it := range endpoints {
+		g.Go(func() (err error) {
+			loaded.Endpoints[i], err = t.all.readEndpoint(ctx, t.tenant, it)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return catalog.Catalog{}, err
+	}
+	return loaded, nil
 }
 
 // ReplaceCatalog implements catalog.Store. It can also return ErrTooLarge and ErrTooSlow. If it is
 // interrupted or returns an error, the old catalog stays in force. The one exception is an error of
 // the very last call, which may hide that the call succeeded.
-func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base int64) error {
-	p, err := c.pointer(ctx)
+func (t *tenantCatalog) ReplaceCatalog(
+	ctx context.Context, next catalog.Catalog, base int64,
+) error {
+	p, err := t.pointer(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,28 +228,41 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base
 			"dynamo: catalog of revision %d, not %d: %w", p.current(), base, catalog.ErrConflict,
 		)
 	}
-	if err := c.sweep(ctx, p); err != nil {
+	if err := t.sweep(ctx, p); err != nil {
 		return fmt.Errorf("dynamo: delete old catalogs: %w", err)
 	}
 	begun := time.Now().Round(0) // the wall clock, because it also counts while the machine sleeps
-	generation := rand.Text()
-	if err := c.write(ctx, generation, begun, next); err != nil {
+	to := pointer{
+		generation: t.newGeneration(), revision: p.revision + 1, learned: p.learned,
+		ordered: countOrdered(next),
+	}
+	next = next.Stamped(catalog.StampNow(to.current()))
+	if err := t.write(ctx, p, to.generation, begun, next); err != nil {
 		return fmt.Errorf("dynamo: write catalog: %w", err)
 	}
 	if took := time.Now().Round(0).Sub(begun); took > giveUpAfter {
 		return fmt.Errorf("%w: %v, at most %v", ErrTooSlow, took, giveUpAfter)
 	}
-	return c.move(
-		ctx, pointer{generation: generation, revision: p.revision + 1, learned: p.learned},
-	)
+	return t.move(ctx, p, to)
+}
+
+func (t *tenantCatalog) newGeneration() string { return t.partition(rand.Text()) }
+
+func countOrdered(c catalog.Catalog) (n int64) {
+	for _, e := range c.Endpoints {
+		if e.Order.On {
+			n++
+		}
+	}
+	return n
 }
 
 // sweep deletes the generations that no reader or writer can still use. The first replacement that
 // finds a generation out of force, and begun more than abandonedAfter ago, marks it. The first
 // replacement that comes keptAfter later deletes it.
-func (c *Catalog) sweep(ctx context.Context, p pointer) error {
+func (t *tenantCatalog) sweep(ctx context.Context, p pointer) error {
 	var retired, old []item
-	err := c.eachOf(ctx, generationsPartition, "", func(it item) error {
+	err := t.all.eachOf(ctx, t.partition(generationsPartition), "", func(it item) error {
 		switch at := numberOf(it, retiredAttribute); {
 		case textOf(it, SortKey) == p.generation:
 		case at > 0 && since(at) > keptAfter:
@@ -120,14 +277,12 @@ func (c *Catalog) sweep(ctx context.Context, p pointer) error {
 	}
 	for _, it := range retired {
 		it[retiredAttribute] = number(time.Now().Unix())
-		if _, err := c.client.PutItem(
-			ctx, &dynamodb.PutItemInput{TableName: &c.name, Item: it},
-		); err != nil {
+		if err := t.all.put(ctx, it); err != nil {
 			return err
 		}
 	}
 	for _, it := range old {
-		if err := c.drop(ctx, textOf(it, SortKey)); err != nil {
+		if err := t.drop(ctx, textOf(it, SortKey)); err != nil {
 			return err
 		}
 	}
@@ -139,38 +294,39 @@ func since(seconds int64) time.Duration { return time.Since(time.Unix(seconds, 0
 
 // drop deletes a generation's items, and its entry in the register last, so an interrupted deletion
 // is continued later.
-func (c *Catalog) drop(ctx context.Context, generation string) error {
+func (t *tenantCatalog) drop(ctx context.Context, generation string) error {
 	var deletes []types.WriteRequest
 	remove := func(k item) {
 		deletes = append(deletes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k}})
 	}
-	err := c.eachOf(ctx, generation, "", func(it item) error {
+	err := t.all.eachOf(ctx, generation, "", func(it item) error {
 		remove(key(generation, textOf(it, SortKey)))
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := c.dropLearned(ctx, generation); err != nil {
+	if err := t.dropLearned(ctx, generation); err != nil {
 		return err
 	}
-	if err := c.bulk(ctx, deletes); err != nil {
+	if err := t.all.bulk(ctx, deletes); err != nil {
 		return err
 	}
 	deletes = nil
-	remove(key(generationsPartition, generation))
-	return c.bulk(ctx, deletes)
+	remove(key(t.partition(generationsPartition), generation))
+	return t.all.bulk(ctx, deletes)
 }
 
 // dropLearned deletes the secrets that were learned in a generation. A window that was opened since
 // then stays.
-func (c *Catalog) dropLearned(ctx context.Context, generation string) error {
-	return c.eachOf(ctx, learnedPartition, "", func(it item) error {
+func (t *tenantCatalog) dropLearned(ctx context.Context, generation string) error {
+	partition := t.partition(learnedPartition)
+	return t.all.eachOf(ctx, partition, "", func(it item) error {
 		if textOf(it, generationAttribute) != generation {
 			return nil
 		}
-		_, err := c.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: &c.name, Key: key(learnedPartition, textOf(it, SortKey)),
+		_, err := t.all.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+			TableName: &t.all.name, Key: key(partition, textOf(it, SortKey)),
 			ConditionExpression:       aws.String("generation = :generation"),
 			ExpressionAttributeValues: item{":generation": text(generation)},
 		})
@@ -183,44 +339,59 @@ func (c *Catalog) dropLearned(ctx context.Context, generation string) error {
 
 // write writes next as a generation. It first writes the entry in the register, so no items are
 // ever left that nobody knows of.
-func (c *Catalog) write(
-	ctx context.Context, generation string, begun time.Time, next catalog.Catalog,
+func (t *tenantCatalog) write(
+	ctx context.Context, p pointer, generation string, begun time.Time, next catalog.Catalog,
 ) error {
-	items, err := c.items(ctx, generation, next)
+	items, err := t.items(ctx, generation, next)
 	if err != nil {
 		return err
 	}
-	entry := key(generationsPartition, generation)
-	entry[createdAttribute] = number(begun.Unix())
-	if _, err := c.client.PutItem(
-		ctx, &dynamodb.PutItemInput{TableName: &c.name, Item: entry},
-	); err != nil {
+	if err := t.register(ctx, p); err != nil {
+		return err
+	}
+	if err := t.all.put(ctx, t.entry(generation, begun)); err != nil {
 		return err
 	}
 	puts := make([]types.WriteRequest, len(items))
 	for i, it := range items {
 		puts[i].PutRequest = &types.PutRequest{Item: it}
 	}
-	return c.bulk(ctx, puts)
+	return t.all.bulk(ctx, puts)
+}
+
+// entry returns a generation's entry in the register.
+func (t *tenantCatalog) entry(generation string, begun time.Time) item {
+	it := key(t.partition(generationsPartition), generation)
+	it[createdAttribute] = number(begun.Unix())
+	return it
+}
+
+// register adds a tenant to the list of tenants before its first catalog is written.
+func (t *tenantCatalog) register(ctx context.Context, p pointer) error {
+	if t.tenant == "" || p.generation != "" {
+		return nil
+	}
+	shard := catalog.ShardOf(t.tenant, catalog.TenantShards)
+	_, err := t.all.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName:                &t.all.name,
+		Key:                      key(tenantsPartition, shardSort(tenantsSort, shard)),
+		UpdateExpression:         aws.String("ADD #names :tenant"),
+		ExpressionAttributeNames: map[string]string{"#names": namesAttribute},
+		ExpressionAttributeValues: item{
+			":tenant": &types.AttributeValueMemberSS{Value: []string{t.tenant}},
+		},
+	})
+	return err
 }
 
 // move points to a generation, if the catalog's revision is still the one before.
-func (c *Catalog) move(ctx context.Context, to pointer) error {
-	it := key(catalogPartition, pointerSort)
-	it[generationAttribute], it[revisionAttribute], it[learnedAttribute] = text(to.generation),
-		number(to.revision), number(to.learned)
-	in := &dynamodb.PutItemInput{
-		TableName: &c.name, Item: it, ConditionExpression: aws.String("attribute_not_exists(pk)"),
-	}
-	if to.revision > 1 {
-		in.ConditionExpression = aws.String("revision = :base AND learned = :learned")
-		in.ExpressionAttributeValues = item{
-			":base": number(to.revision - 1), ":learned": number(to.learned),
-		}
-	}
-	_, err := c.client.PutItem(ctx, in)
+func (t *tenantCatalog) move(ctx context.Context, from, to pointer) error {
+	in := &dynamodb.PutItemInput{TableName: &t.all.name, Item: to.item(t.tenant)}
+	condition, values := from.unchanged()
+	in.ConditionExpression, in.ExpressionAttributeValues = &condition, values
+	_, err := t.all.client.PutItem(ctx, in)
 	if conditionFailed(err) {
-		now, lookErr := c.pointer(ctx)
+		now, lookErr := t.pointer(ctx)
 		if lookErr != nil {
 			return lookErr
 		}
@@ -228,7 +399,7 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 			return nil
 		}
 		return fmt.Errorf(
-			"dynamo: catalog of revision %d by now, not %d: %w", now.current(), to.current()-1,
+			"dynamo: catalog of revision %d by now, not %d: %w", now.current(), from.current(),
 			catalog.ErrConflict,
 		)
 	}
@@ -240,7 +411,7 @@ func (c *Catalog) move(ctx context.Context, to pointer) error {
 
 // items returns the items of a generation. It calls the sealer once for each source and endpoint
 // with secrets.
-func (c *Catalog) items(
+func (t *tenantCatalog) items(
 	ctx context.Context, generation string, next catalog.Catalog,
 ) ([]item, error) {
 	sources, endpoints := len(next.Sources), len(next.Endpoints)
@@ -248,23 +419,11 @@ func (c *Catalog) items(
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(sealerCalls)
 	for i, s := range next.Sources {
-		g.Go(func() (err error) {
-			plain := s.Verify
-			plain.Settings = nil // sealed
-			doc := sourceDoc{
-				Version: docVersion, Verify: encode(plain), OrderKey: orderKey(s.Order),
-			}
-			items[i], err = c.item(
-				ctx, generation, sourceKind, s.Name, doc,
-				sealedDoc{Secrets: s.Secrets, Settings: s.Verify.Settings},
-			)
-			return err
-		})
+		g.Go(func() (err error) { items[i], err = t.sourceItem(ctx, generation, s); return err })
 	}
 	for i, e := range next.Endpoints {
 		g.Go(func() (err error) {
-			doc, secret := endpointDocs(e)
-			items[sources+i], err = c.item(ctx, generation, endpointKind, e.Name, doc, secret)
+			items[sources+i], err = t.endpointItem(ctx, generation, e)
 			return err
 		})
 	}
@@ -272,7 +431,7 @@ func (c *Catalog) items(
 		return nil, err
 	}
 	items = append(items, subscriptionItems(generation, next.Subscriptions)...)
-	items = append(items, nameItems(generation, next)...)
+	items = append(items, listItems(generation, next)...)
 	for _, it := range items {
 		if err := checkSize(it); err != nil {
 			return nil, err
@@ -281,84 +440,172 @@ func (c *Catalog) items(
 	return items, nil
 }
 
-func (c *Catalog) item(
-	ctx context.Context, generation, kind, name string, doc any, secret sealedDoc,
+func (t *tenantCatalog) sourceItem(
+	ctx context.Context, generation string, s catalog.Source,
 ) (item, error) {
-	it := key(generation, kind+"#"+name)
-	it[docAttribute] = text(string(encode(doc)))
+	plain := s.Verify
+	plain.Settings = nil // sealed
+	doc := sourceDoc{Version: docVersion, Verify: encode(plain), Tenant: s.Tenant}
+	it := docItem(generation, sourceKind+"#"+s.Name, doc)
+	stamp(it, s.ManagedBy, s.Changed)
+	secret := sealedDoc{Secrets: s.Secrets, Settings: s.Verify.Settings}
+	return it, t.seal(ctx, it, sourceKind, s.Name, secret)
+}
+
+func (t *tenantCatalog) endpointItem(
+	ctx context.Context, generation string, e catalog.Endpoint,
+) (item, error) {
+	doc, secret := endpointDocs(e)
+	it := docItem(generation, endpointKind+"#"+e.Name, doc)
+	stamp(it, e.ManagedBy, e.Changed)
+	return it, t.seal(ctx, it, endpointKind, e.Name, secret)
+}
+
+// seal adds the sealed part to an item, if there is anything to seal.
+func (t *tenantCatalog) seal(
+	ctx context.Context, it item, kind, name string, secret sealedDoc,
+) error {
 	plain := encode(secret)
 	if string(plain) == "{}" {
-		return it, nil
+		return nil
 	}
-	sealed, err := c.sealer.Seal(ctx, kind+"/"+name, plain)
+	sealed, err := t.all.sealer.Seal(ctx, kind+"/"+catalog.Qualify(t.tenant, name), plain)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	it[sealedAttribute] = bytesOf(sealed)
-	return it, nil
+	return nil
 }
 
-// nameItems returns the items with the lists of a catalog's names.
-func nameItems(generation string, next catalog.Catalog) (items []item) {
-	names := map[string][]string{}
+func docItem(generation, sort string, doc any) item {
+	it := key(generation, sort)
+	it[docAttribute] = text(string(encode(doc)))
+	return it
+}
+
+// stamp notes in an item who manages the resource, and when it was changed.
+func stamp(it item, by catalog.Manager, changed catalog.Stamp) {
+	if by != "" {
+		it[managedAttribute] = text(string(by))
+	}
+	it[changedRevision], it[changedAtAttribute] = number(changed.Revision),
+		number(changed.At.Unix())
+}
+
+func stampOf(it item) (by catalog.Manager, changed catalog.Stamp) {
+	by = catalog.Manager(textOf(it, managedAttribute))
+	if at := numberOf(it, changedAtAttribute); at > 0 {
+		changed.Revision, changed.At = numberOf(it, changedRevision), time.Unix(at, 0).UTC()
+	}
+	return by, changed
+}
+
+// listItems returns the items with the lists of a catalog's names and ordered endpoints.
+func listItems(generation string, next catalog.Catalog) (items []item) {
+	names, orders := map[string][]string{}, map[int]map[string]string{}
 	for _, s := range next.Sources {
-		names[sourceKind] = append(names[sourceKind], s.Name)
+		sort := nameListSort(sourceKind, shardOfName(s.Name))
+		names[sort] = append(names[sort], s.Name)
 	}
 	for _, e := range next.Endpoints {
-		names[endpointKind] = append(names[endpointKind], e.Name)
-	}
-	for kind, all := range names {
-		slices.Sort(all)
-		for n := 0; len(all) > 0; n++ {
-			doc := namesDoc{
-				Version: docVersion, Names: all[:min(len(all), namesPerItem)],
-				More: len(all) > namesPerItem,
+		shard := shardOfName(e.Name)
+		sort := nameListSort(endpointKind, shard)
+		names[sort] = append(names[sort], e.Name)
+		if e.Order.On {
+			if orders[shard] == nil {
+				orders[shard] = map[string]string{}
 			}
-			all = all[len(doc.Names):]
-			it := key(generation, nameListSort(kind, n))
-			it[docAttribute] = text(string(encode(doc)))
-			items = append(items, it)
+			orders[shard][e.Name] = e.Order.Key
 		}
+	}
+	for sort, all := range names {
+		items = append(items, namesItem(generation, sort, all))
+	}
+	for shard, all := range orders {
+		items = append(items, ordersItem(generation, shard, all))
 	}
 	return items
 }
 
-func subscriptionItems(generation string, subs []catalog.Subscription) []item {
-	bySource := map[string][]subscriptionDoc{}
+func shardOfName(name string) int { return catalog.ShardOf(name, catalog.NameShards) }
+
+func namesItem(generation, sort string, names []string) item {
+	slices.Sort(names)
+	return docItem(generation, sort, namesDoc{Version: docVersion, Names: names})
+}
+
+func ordersItem(generation string, shard int, orders map[string]string) item {
+	return docItem(
+		generation, shardSort(ordersKind, shard), ordersDoc{Version: docVersion, Orders: orders},
+	)
+}
+
+// subscriptionItems returns the items of subscriptions: each by its name, each by its endpoint, and
+// all in parts by source.
+func subscriptionItems(generation string, subs []catalog.Subscription) (items []item) {
+	bySource := map[string][]catalog.Subscription{}
 	for _, s := range subs {
-		bySource[s.Source] = append(
-			bySource[s.Source],
-			subscriptionDoc{
-				Endpoint: s.Endpoint, Types: s.Types, Filter: s.Filter, OrderKey: orderKey(s.Order),
-			},
-		)
+		bySource[s.Source] = append(bySource[s.Source], s)
+		items = append(items, key(generation, userSort(s.Endpoint, s.Name)))
 	}
-	var items []item
-	for source, docs := range bySource {
-		for n, part := range parts(docs) {
-			it := key(generation, fmt.Sprintf("%s#%s#%06d", subscriptionKind, source, n))
-			it[docAttribute] = text(string(encode(subscriptionsDoc{
-				Version: docVersion, Subscriptions: part,
-			})))
-			items = append(items, it)
+	for source, all := range bySource {
+		for n, part := range parts(all) {
+			items = append(items, routesItem(generation, source, n, part))
+			for _, s := range part {
+				items = append(items, namedItem(generation, s, n))
+			}
 		}
 	}
 	return items
 }
 
-// parts divides a source's subscriptions into items.
-func parts(docs []subscriptionDoc) [][]subscriptionDoc {
-	var out [][]subscriptionDoc
-	var part []subscriptionDoc
+func userSort(endpoint, subscription string) string {
+	return userKind + "#" + endpoint + "#" + subscription
+}
+
+func routesSort(source string, part int) string {
+	return fmt.Sprintf("%s#%s#%06d", routesKind, source, part)
+}
+
+func routesItem(
+	generation, source string, part int, subs []catalog.Subscription,
+) item {
+	doc := routesDoc{Version: docVersion}
+	for _, s := range subs {
+		doc.Subscriptions = append(doc.Subscriptions, toSubscriptionDoc(s))
+	}
+	return docItem(generation, routesSort(source, part), doc)
+}
+
+func namedItem(generation string, s catalog.Subscription, part int) item {
+	it := docItem(generation, subscriptionKind+"#"+s.Name, namedDoc{
+		Version: docVersion, Source: s.Source, Part: part, subscriptionDoc: toSubscriptionDoc(s),
+	})
+	stamp(it, s.ManagedBy, s.Changed)
+	return it
+}
+
+// parts divides the subscriptions to a source into items.
+func parts(subs []catalog.Subscription) [][]catalog.Subscription {
+	var out [][]catalog.Subscription
+	var part []catalog.Subscription
 	size := 0
-	for _, doc := range docs {
-		n := len(encode(doc))
-		if len(part) == subscriptionsPerItem || size+n > subscriptionBytesPerItem && size > 0 {
+	for _, s := range subs {
+		n := sizeOf(s)
+		if len(part) > 0 && !fits(len(part), size, n) {
 			out, part, size = append(out, part), nil, 0
 		}
-		part, size = append(part, doc), size+n
+		part, size = append(part, s), size+n
 	}
 	return append(out, part)
+}
+
+// sizeOf returns the bytes of a subscription in a part.
+func sizeOf(s catalog.Subscription) int { return len(encode(toSubscriptionDoc(s))) }
+
+// fits tells whether a part that has so many subscriptions, of a size, has room for more bytes.
+func fits(count, size, more int) bool {
+	return count < subscriptionsPerItem && size+more <= subscriptionBytesPerItem
 }
 
 // encode cannot fail: every document consists of plain values.

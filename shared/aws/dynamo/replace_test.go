@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/relay/catalog"
@@ -42,7 +43,8 @@ func catalogOf(which string) catalog.Catalog {
 			},
 		)
 		c.Subscriptions = append(
-			c.Subscriptions, catalog.Subscription{Source: name, Endpoint: name},
+			c.Subscriptions,
+			catalog.Subscription{Name: name + "-" + name, Source: name, Endpoint: name},
 		)
 	}
 	return c
@@ -54,7 +56,7 @@ func expectInForce(t *testing.T, c *dynamo.Catalog, want catalog.Catalog, revisi
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" || at != revision {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(catalog.Stamp{})); diff != "" || at != revision {
 		t.Fatalf(
 			"revision %d, want %d; catalog (-want +got):\n%s", at, revision,
 			diff[:min(len(diff), 2000)],
@@ -65,9 +67,9 @@ func expectInForce(t *testing.T, c *dynamo.Catalog, want catalog.Catalog, revisi
 // inForce returns the generation in force.
 func inForce(t *testing.T, c *dynamo.Catalog) catalog.Generation {
 	t.Helper()
-	g, err := c.Generation(t.Context())
+	s, err := c.State(t.Context(), "")
 	must(t, err)
-	return g
+	return s.Generation
 }
 
 func replaceWith(t *testing.T, c *dynamo.Catalog, next catalog.Catalog, base int64) {
@@ -348,11 +350,17 @@ func TestWhoHasNotLookedAgainReadsTheReplacedGeneration(t *testing.T) {
 	if e, err := c.Endpoint(t.Context(), old, "old-00"); err != nil || e.URL == "" {
 		t.Errorf("endpoint: %+v, %v", e, err)
 	}
-	if subs, err := c.Subscriptions(t.Context(), old, "old-00"); err != nil || len(subs) != 1 {
+	if subs, err := c.Subscriptions(t.Context(), old, "", "old-00"); err != nil || len(subs) != 1 {
 		t.Errorf("%d subscriptions, %v", len(subs), err)
 	}
-	if names, err := c.EndpointNames(t.Context(), old); err != nil || len(names) != 30 {
-		t.Errorf("%d names, %v", len(names), err)
+	names := 0
+	for shard := range catalog.NameShards {
+		some, err := c.EndpointNames(t.Context(), old, "", shard)
+		must(t, err)
+		names += len(some)
+	}
+	if names != 30 {
+		t.Errorf("%d names", names)
 	}
 }
 
@@ -369,7 +377,7 @@ func TestALookUpIsOneCall(t *testing.T) {
 	replaceWith(t, c, catalogOf("a"), 0)
 	g := inForce(t, c)
 	for name, look := range map[string]func() error{
-		"generation": func() error { _, err := c.Generation(t.Context()); return err },
+		"generation": func() error { _, err := c.State(t.Context(), ""); return err },
 		"source": func() error {
 			_, err := c.Source(t.Context(), g, "a-00")
 			return err
@@ -379,12 +387,15 @@ func TestALookUpIsOneCall(t *testing.T) {
 			return err
 		},
 		"subscriptions": func() error {
-			_, err := c.Subscriptions(t.Context(), g, "a-00")
+			_, err := c.Subscriptions(t.Context(), g, "", "a-00")
 			return err
 		},
-		"names of sources": func() error { _, err := c.SourceNames(t.Context(), g); return err },
+		"names of sources": func() error {
+			_, err := c.SourceNames(t.Context(), g, "", 0)
+			return err
+		},
 		"names of endpoints": func() error {
-			_, err := c.EndpointNames(t.Context(), g)
+			_, err := c.EndpointNames(t.Context(), g, "", 0)
 			return err
 		},
 		"an unknown endpoint": func() error {
@@ -442,7 +453,7 @@ func TestSubscriptionsNeedNoSealer(t *testing.T) {
 	table := createTable(t, client)
 	replaceWith(t, dynamo.NewCatalog(client, table, sealer{}), catalogOf("a"), 0)
 	c := dynamo.NewCatalog(client, table, nil)
-	subs, err := c.Subscriptions(t.Context(), inForce(t, c), "a-00")
+	subs, err := c.Subscriptions(t.Context(), inForce(t, c), "", "a-00")
 	if err != nil || len(subs) != 1 {
 		t.Errorf("%d subscriptions, %v, want 1", len(subs), err)
 	}
@@ -515,7 +526,7 @@ func TestACatalogOfThousandsOfItems(t *testing.T) {
 	want := catalog.Catalog{
 		Sources: []catalog.Source{{Name: "github", Verify: verify.Config{Provider: "none"}}},
 	}
-	for i := range 4500 { // more names than fit into one item
+	for i := range 4500 {
 		name := fmt.Sprintf("endpoint-%04d", i)
 		want.Endpoints = append(
 			want.Endpoints,
@@ -524,20 +535,23 @@ func TestACatalogOfThousandsOfItems(t *testing.T) {
 			},
 		)
 		want.Subscriptions = append(
-			want.Subscriptions, catalog.Subscription{Source: "github", Endpoint: name},
+			want.Subscriptions,
+			catalog.Subscription{Name: "github-" + name, Source: "github", Endpoint: name},
 		)
 	}
 	replaceWith(t, c, want, 0)
 	expectInForce(t, c, want, 1)
-	names, err := c.EndpointNames(t.Context(), inForce(t, c))
+	_, names, err := c.Names(t.Context(), "")
 	if err != nil || len(names) != len(want.Endpoints) {
 		t.Errorf("%d names, %v", len(names), err)
 	}
-	subs, err := c.Subscriptions(t.Context(), inForce(t, c), "github")
+	subs, err := c.Subscriptions(t.Context(), inForce(t, c), "", "github")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want.Subscriptions, subs); diff != "" {
+	if diff := cmp.Diff(
+		want.Subscriptions, subs, cmpopts.IgnoreTypes(catalog.Stamp{}),
+	); diff != "" {
 		t.Errorf("subscriptions (-want +got):\n%s", diff[:min(len(diff), 2000)])
 	}
 }

@@ -45,4 +45,10 @@ const (
 	retiredAttribute    = "retired_at"
 	learnedAttribute    = "learned"
 	learnUntilAttribute = "learn_until"
+	changesAttribute    = "changes"
+	orderedAttribute    = "ordered"
+	namesAttribute      = "names"
+	managedAttribute    = "managed_by"
+	changedRevision     = "changed_rev"
+	changedAtAttribute  = "changed_at"
 )

@@ -100,7 +100,7 @@ func wideFanout(
 		msgs := make([]relay.Message, events)
 		for i := range msgs {
 			n++
-			e := relay.Event{ID: relay.EventID("app", fmt.Sprint(n)), Receipt: fmt.Sprint(n),
+			e := relay.Event{ID: relay.EventID("", "app", fmt.Sprint(n)), Receipt: fmt.Sprint(n),
 				Source: "app", ReceivedAt: time.Now(),
 				Body: bytes.Repeat([]byte("x"), 12<<10)}
 			msgs[i] = relay.Message{ID: fmt.Sprint(n), Body: relay.EncodeEvent(e), Receives: 1}

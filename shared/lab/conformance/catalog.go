@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -24,14 +25,15 @@ type CatalogUnderTest interface {
 	catalog.LearningWindows
 	catalog.Subscriptions
 	catalog.Endpoints
-	catalog.Store
+	catalog.TenantStore // the operator's
+	catalog.Tenants
 	catalog.Names
 }
 
 // Catalog tests a catalog: the three ports through which stages read it, and the port through which
 // operators write it.
 func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
-	for name, test := range map[string]func(*testing.T, CatalogUnderTest){
+	tests := map[string]func(*testing.T, CatalogUnderTest){
 		"a new store has an empty catalog of revision 0":   catalogNew,
 		"what is not in it is not found":                   catalogNotFound,
 		"every field comes back":                           catalogFields,
@@ -57,7 +59,9 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 		"a source that is removed and restored knows none": catalogRestored,
 		"handshakes and replacements in any order":         catalogLearnsAmidst,
 		"a generation has a name of its own":               catalogGenerations,
-	} {
+	}
+	maps.Copy(tests, editing)
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, fresh(t))
@@ -72,7 +76,6 @@ var sameCatalog = cmp.Options{
 		return p.Last().String() != ".Schedule"
 	}, cmpopts.EquateEmpty()),
 	cmpopts.IgnoreTypes(catalog.Stamp{}),
-	cmpopts.IgnoreFields(catalog.Subscription{}, "Name"),
 }
 
 func source(name string) catalog.Source {
@@ -94,7 +97,7 @@ func endpoint(name string) catalog.Endpoint {
 func fullCatalog() catalog.Catalog {
 	return catalog.Catalog{
 		Sources: []catalog.Source{
-			{Name: "crm", Secrets: []string{"new \x00é\"", "old"}, Order: catalog.Order{On: true},
+			{Name: "crm", Secrets: []string{"new \x00é\"", "old"},
 				Verify: verify.Config{
 					Provider: "hmac",
 					HMAC: &verify.HMAC{Header: "x-sig", Algorithm: "sha512", Encoding: "base64",
@@ -111,12 +114,16 @@ func fullCatalog() catalog.Catalog {
 					"verify_token": "é\"", "topic": "t",
 				}, EventID: &verify.Locator{Body: true},
 			}},
-			{Name: "open", Verify: verify.Config{Provider: "none"}},
+			{
+				Name: "open", Verify: verify.Config{Provider: "none"},
+				Tenant:    &catalog.TenantOf{JSON: "account.id", Optional: true},
+				ManagedBy: catalog.ManagedByAPI,
+			},
 		},
 		Endpoints: []catalog.Endpoint{
 			{
 				Name: "billing", URL: "https://billing.example.com",
-				Secrets: []string{"whsec_YmlsbGluZw=="},
+				Secrets: []string{"whsec_YmlsbGluZw=="}, ManagedBy: catalog.ManagedByAPI,
 			},
 			{Name: "knows-another", URL: "https://other.example.com",
 				Secrets: []string{"whsk_c2VjcmV0"}, Auth: &catalog.Auth{
@@ -151,11 +158,13 @@ func fullCatalog() catalog.Catalog {
 					SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}}},
 		},
 		Subscriptions: []catalog.Subscription{
-			{Source: "crm", Endpoint: "shipping", Types: []string{"z.*", "a"},
-				Filter: ` {"data": {"é <&>\u003e": [1.0, {"numeric": [">", 1e2]}]}}`,
-				Order:  catalog.Order{On: true, Key: "data.é"}},
-			{Source: "crm", Endpoint: "billing", Order: catalog.Order{On: true}},
-			{Source: "open", Endpoint: "billing", Types: []string{"*"}},
+			{Name: "crm-shipping", Source: "crm", Endpoint: "shipping", Types: []string{"z.*", "a"},
+				Filter: ` {"data": {"é <&>\u003e": [1.0, {"numeric": [">", 1e2]}]}}`},
+			{
+				Name: "named", Source: "crm", Endpoint: "billing",
+				ManagedBy: catalog.ManagedByPortal,
+			},
+			{Name: "open-billing", Source: "open", Endpoint: "billing", Types: []string{"*"}},
 		},
 	}
 }
@@ -185,9 +194,11 @@ func expectCatalog(t *testing.T, c CatalogUnderTest, want catalog.Catalog) {
 		got, err := c.Source(t.Context(), generation(t, c), s.Name)
 		must(t, "Source", err)
 		equal(t, "source", s, got, sameCatalog)
-		subs, err := c.Subscriptions(t.Context(), generation(t, c), s.Name)
+		subs, err := c.Subscriptions(t.Context(), generation(t, c), "", s.Name)
 		must(t, "Subscriptions", err)
-		equal(t, "subscriptions of "+s.Name, of(want, s.Name), subs, sameCatalog)
+		equal(
+			t, "subscriptions of "+s.Name, of(want, s.Name), subs, sameCatalog, ignoreManager,
+		)
 	}
 	for _, e := range want.Endpoints {
 		got, err := c.Endpoint(t.Context(), generation(t, c), e.Name)
@@ -199,9 +210,15 @@ func expectCatalog(t *testing.T, c CatalogUnderTest, want catalog.Catalog) {
 // generation returns the current generation.
 func generation(t *testing.T, c CatalogUnderTest) catalog.Generation {
 	t.Helper()
-	g, err := c.Generation(t.Context())
-	must(t, "Generation", err)
-	return g
+	return stateOf(t, c, "").Generation
+}
+
+// stateOf returns the current state of a tenant's catalog.
+func stateOf(t *testing.T, c CatalogUnderTest, tenant string) catalog.State {
+	t.Helper()
+	s, err := c.State(t.Context(), tenant)
+	must(t, "State", err)
+	return s
 }
 
 // of returns a source's subscriptions.
@@ -231,7 +248,7 @@ func catalogNotFound(t *testing.T, c CatalogUnderTest) {
 		) {
 			t.Errorf("Endpoint by a source's name: %v, want ErrNotFound", err)
 		}
-		subs, err := c.Subscriptions(t.Context(), generation(t, c), "unknown")
+		subs, err := c.Subscriptions(t.Context(), generation(t, c), "", "unknown")
 		must(t, "Subscriptions of an unknown source", err)
 		equal(t, "subscriptions of an unknown source", 0, len(subs))
 	}
@@ -278,7 +295,7 @@ func catalogOrder(t *testing.T, c CatalogUnderTest) {
 	must(t, "LoadCatalog", err)
 	for _, s := range []string{"a", "b"} {
 		equal(t, "subscriptions of "+s, of(given, s), of(got, s), sameCatalog)
-		subs, err := c.Subscriptions(t.Context(), generation(t, c), s)
+		subs, err := c.Subscriptions(t.Context(), generation(t, c), "", s)
 		must(t, "Subscriptions", err)
 		equal(t, "subscriptions of "+s, of(given, s), subs, sameCatalog)
 	}
@@ -308,7 +325,7 @@ func catalogManySubscriptions(t *testing.T, c CatalogUnderTest) {
 	got, _, err := c.LoadCatalog(t.Context())
 	must(t, "LoadCatalog", err)
 	equal(t, "catalog", want, got, sameCatalog)
-	subs, err := c.Subscriptions(t.Context(), generation(t, c), "github")
+	subs, err := c.Subscriptions(t.Context(), generation(t, c), "", "github")
 	must(t, "Subscriptions", err)
 	equal(t, "subscriptions", want.Subscriptions, subs, sameCatalog)
 }
@@ -332,7 +349,7 @@ func catalogReplaced(t *testing.T, c CatalogUnderTest) {
 	) {
 		t.Errorf("an endpoint that was left out: %v, want ErrNotFound", err)
 	}
-	subs, err := c.Subscriptions(t.Context(), generation(t, c), "open")
+	subs, err := c.Subscriptions(t.Context(), generation(t, c), "", "open")
 	must(t, "Subscriptions", err)
 	equal(t, "subscriptions of a source that was left out", 0, len(subs))
 }
@@ -398,6 +415,7 @@ func catalogReaders(t *testing.T, c CatalogUnderTest) {
 				next.Subscriptions, catalog.Subscription{Source: name, Endpoint: name},
 			)
 		}
+		catalog.NameSubscriptions(next.Subscriptions)
 		return next
 	}
 	replace(t, c, numbered(0))
@@ -466,12 +484,15 @@ func catalogGenerations(t *testing.T, c CatalogUnderTest) {
 			t.Errorf("generation %q once more", g)
 		}
 		seen[g] = true
-		sources, err := c.SourceNames(t.Context(), g)
-		must(t, "SourceNames", err)
-		equal(t, "names of sources", []string{"a"}, sources)
-		endpoints, err := c.EndpointNames(t.Context(), g)
-		must(t, "EndpointNames", err)
-		equal(t, "names of endpoints", []string{fmt.Sprint("e-", i), "shared"}, endpoints)
+		equal(t, "names of sources", []string{"a"}, inShards(t, func(n int) ([]string, error) {
+			return c.SourceNames(t.Context(), g, "", n)
+		}))
+		equal(
+			t, "names of endpoints", []string{fmt.Sprint("e-", i), "shared"},
+			inShards(t, func(n int) ([]string, error) {
+				return c.EndpointNames(t.Context(), g, "", n)
+			}),
+		)
 	}
 	for g := range seen { // as a reader that has not asked for the current generation since
 		_, err := c.Source(t.Context(), g, "a")
@@ -484,6 +505,21 @@ func catalogGenerations(t *testing.T, c CatalogUnderTest) {
 	}
 }
 
+// inShards returns the names of all shards, sorted. Each must be in its own shard.
+func inShards(t *testing.T, read func(shard int) ([]string, error)) (all []string) {
+	t.Helper()
+	for shard := range catalog.NameShards {
+		names, err := read(shard)
+		must(t, "names", err)
+		for _, name := range names {
+			equal(t, "shard of "+name, shard, catalog.ShardOf(name, catalog.NameShards))
+		}
+		all = append(all, names...)
+	}
+	slices.Sort(all)
+	return all
+}
+
 func catalogNames(t *testing.T, c CatalogUnderTest) {
 	for revision, want := range [][]string{{"b", "a"}, {"c"}, nil} {
 		var next catalog.Catalog
@@ -492,7 +528,7 @@ func catalogNames(t *testing.T, c CatalogUnderTest) {
 				append(next.Endpoints, endpoint(name+"-endpoint"))
 		}
 		must(t, "ReplaceCatalog", c.ReplaceCatalog(t.Context(), next, int64(revision)))
-		sources, endpoints, err := c.Names(t.Context())
+		sources, endpoints, err := c.Names(t.Context(), "")
 		must(t, "Names", err)
 		slices.Sort(want)
 		equal(t, "sources", want, sources, cmpopts.EquateEmpty())

@@ -28,7 +28,7 @@ func binary() []byte {
 }
 
 // eventID returns an event id that is always the same for a name.
-func eventID(name string) string { return relay.EventID("conformance", name) }
+func eventID(name string) string { return relay.EventID("", "conformance", name) }
 
 // now returns the current time with the precision of records.
 func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

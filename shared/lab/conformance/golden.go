@@ -18,7 +18,7 @@ func CatalogV1() catalog.Catalog {
 		TimestampHeader: "x-ts", TimestampJSON: "sent.at", TimestampFormat: "ms", IDHeader: "x-id",
 		Tolerance: time.Minute,
 	}
-	return catalog.Catalog{
+	c := catalog.Catalog{
 		Sources: []catalog.Source{
 			{Name: "bare", Verify: verify.Config{Provider: "none"}},
 			{
@@ -32,7 +32,7 @@ func CatalogV1() catalog.Catalog {
 				URL:        "https://relay.example.com/in/whole",
 				AllowedIPs: []string{"192.0.2.0/24"},
 				Settings:   map[string]string{"topic_arns": "arn"},
-			}, Secrets: []string{"new", "old"}, Order: byAccount},
+			}, Secrets: []string{"new", "old"}, Tenant: &catalog.TenantOf{JSON: "account.id", Optional: true}},
 		},
 		Endpoints: []catalog.Endpoint{
 			{Name: "bare", URL: "https://bare.example.com/", Secrets: []string{"whsec_bare"}},
@@ -74,12 +74,17 @@ func CatalogV1() catalog.Catalog {
 			},
 		},
 		Subscriptions: []catalog.Subscription{
-			{Source: "bare", Endpoint: "bare"},
-			{Source: "bare", Endpoint: "once", Order: catalog.Order{On: true}},
+			{Name: "bare-bare", Source: "bare", Endpoint: "bare"},
+			{Name: "bare-once", Source: "bare", Endpoint: "once"},
 			{
-				Source: "whole", Endpoint: "whole", Types: []string{"push", "pull_request.*"},
-				Filter: `{"trust": ["verified"]}`, Order: byAccount,
+				Name: "named", Source: "whole", Endpoint: "whole",
+				Types: []string{"push", "pull_request.*"}, Filter: `{"trust": ["verified"]}`,
 			},
 		},
 	}
+	changed := catalog.Stamp{Revision: 7, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c.Sources[2].ManagedBy = catalog.ManagedByAPI
+	c.Endpoints[2].ManagedBy = catalog.ManagedByPortal
+	c.Subscriptions[2].ManagedBy = catalog.ManagedByAPI
+	return c.Stamped(changed)
 }

@@ -21,7 +21,7 @@ type keeping interface {
 func EventKeeper[L keeping](t *testing.T, fresh func(t *testing.T) L) {
 	record := func(t *testing.T, l L, expires time.Time) string {
 		t.Helper()
-		id := relay.EventID("app", "")
+		id := relay.EventID("", "app", "")
 		_, err := relay.RecordEvent(t.Context(), l, relay.EventRecord{
 			Event: relay.Event{
 				ID: id, Receipt: "r", Source: "app",

@@ -533,7 +533,7 @@ func guarded(t *testing.T, w *world) {
 // the function puts it there, or SQS does after the maximum number of receives.
 func putAside(t *testing.T, w *world) {
 	event := relay.Event{
-		ID: relay.EventID("large", "gone"), Receipt: "r", Source: "large",
+		ID: relay.EventID("", "large", "gone"), Receipt: "r", Source: "large",
 		ReceivedAt: time.Now().UTC().Truncate(time.Millisecond),
 		BodyRef:    &relay.BodyRef{Key: "2000/01/01/large/gone", Size: 1},
 	}

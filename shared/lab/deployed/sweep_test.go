@@ -64,7 +64,7 @@ func (w *world) leave(t *testing.T, name string, now time.Time) (id string) {
 	t.Helper()
 	receivedAt := now.Add(-2 * time.Hour).Truncate(time.Hour).Add(-time.Minute)
 	e := relay.Event{
-		ID: relay.EventID(name, rand.Text()), Receipt: rand.Text(), Source: name,
+		ID: relay.EventID("", name, rand.Text()), Receipt: rand.Text(), Source: name,
 		Trust: verify.Authenticated, ReceivedAt: receivedAt, Body: []byte("{}"),
 	}
 	if _, err := relay.RecordEvent(t.Context(), w.ledger, relay.EventRecord{

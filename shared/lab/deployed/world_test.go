@@ -254,7 +254,6 @@ func (w *world) configure(t *testing.T, endpoints string) {
 			c.Subscriptions, catalog.Subscription{Source: source.Name, Endpoint: "every"},
 		)
 	}
-	c.SetOrder()
 	sealer := kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"])
 	if err := dynamo.NewCatalog(
 		w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer,

@@ -97,7 +97,7 @@ func (p *pipeline) checkSums() map[string]int {
 	for receipt, event := range p.receipts {
 		switch result := p.results[receipt]; result {
 		case relay.Routed, relay.Unrouted:
-			if events[event]++; (result == relay.Unrouted) != (event == relay.EventID("app", unwanted)) {
+			if events[event]++; (result == relay.Unrouted) != (event == relay.EventID("", "app", unwanted)) {
 				p.wrong("event %s is %s", event, result)
 			}
 		case relay.Duplicate:

@@ -126,7 +126,7 @@ func (m *mapping) keep(ctx context.Context, p *pipeline, msgs []types.Message) e
 func (p *pipeline) loses(queue, body string) bool {
 	d := read(body)
 	for _, l := range p.losses {
-		if l.queue == queue && d.Event.ID == relay.EventID(p.source().Name, l.webhook) &&
+		if l.queue == queue && d.Event.ID == relay.EventID("", p.source().Name, l.webhook) &&
 			d.Endpoint == l.endpoint && d.Attempt == l.attempt && !p.lost[l] {
 			p.lost[l] = true
 			return true

@@ -275,7 +275,7 @@ func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
 	)
 	ingest := sqs.New(queues, p.urls["ingest"])
 	return lab.Must(relay.NewReceiver(relay.ReceiverConfig{
-		Sources: catalog, Learned: catalog, Ingest: ingest,
+		Sources: catalog, Subscriptions: catalog, Learned: catalog, Ingest: ingest,
 		Operator: operate.NewNotifier(nil, ingest), Ordered: sqs.New(
 			queues, p.urls["ordered-ingest"],
 		),

@@ -169,7 +169,6 @@ func (s *script) catalog() catalog.Catalog {
 			[]string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 		c.Endpoints = append(c.Endpoints, ep)
 	}
-	c.SetOrder()
 	return c
 }
 

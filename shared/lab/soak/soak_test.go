@@ -267,7 +267,7 @@ func lose(t *testing.T, dir string, endpoints []string) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	_, err = relay.RecordEvent(t.Context(), store.Ledger(), relay.EventRecord{
 		Event: relay.Event{
-			ID: relay.EventID("app", "lost"), Receipt: "r", Source: "app", ReceivedAt: now,
+			ID: relay.EventID("", "app", "lost"), Receipt: "r", Source: "app", ReceivedAt: now,
 			Body: []byte("{}"),
 		},
 		MessageID: "m", Endpoints: endpoints, ExpiresAt: now.Add(time.Hour),

@@ -74,9 +74,22 @@ type Sweep struct {
 	RetryQueueURL    string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 }
 
+// Admin is the environment of the function admin.
+type Admin struct {
+	CatalogTable  string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable   string `env:"RELAY_LEDGER_TABLE,notEmpty"`
+	SecretsKeyARN string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
+	// for the relay's own events
+	IngestQueueURL string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
+	// for pings
+	DeliveryQueueURL    string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	RetentionDays       int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
+	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+}
+
 // Read reads a function's settings from the environment. The error names every variable that is
 // missing or cannot be parsed.
-func Read[T Receive | Fanout | Deliver | Sweep]() (T, error) {
+func Read[T Receive | Fanout | Deliver | Sweep | Admin]() (T, error) {
 	s, err := env.ParseAs[T]()
 	if err != nil {
 		return s, fmt.Errorf("settings: %w", err)
@@ -86,7 +99,7 @@ func Read[T Receive | Fanout | Deliver | Sweep]() (T, error) {
 
 // Environment returns the variables that make Read return s. Zero fields are omitted, so they get
 // their defaults.
-func Environment[T Receive | Fanout | Deliver | Sweep](s T) (map[string]string, error) {
+func Environment[T Receive | Fanout | Deliver | Sweep | Admin](s T) (map[string]string, error) {
 	params, err := env.GetFieldParams(&s)
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)

@@ -16,7 +16,8 @@ import (
 // Function serves the handler that wire returns, which must be one that lambda.Start takes. It does
 // not return. If the environment is incomplete, it logs what is missing and ends the process with
 // status 1, which Lambda reports as a failed init.
-func Function[S settings.Receive | settings.Fanout | settings.Deliver | settings.Sweep](
+func Function[S settings.Receive | settings.Fanout | settings.Deliver | settings.Sweep |
+	settings.Admin](
 	wire func(s S, cfg aws.Config, log telemetry.Log) (any, error),
 ) {
 	logger := lambdacontext.NewLogger()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -21,9 +20,11 @@ type Catalog struct {
 
 // tenantState is the catalog of one tenant.
 type tenantState struct {
-	catalog  catalog.Catalog
-	revision int64
-	windows  map[string]time.Time // the end of each source's window for a handshake
+	catalog catalog.Catalog
+	// its revision is that of the catalog
+	state   catalog.State
+	windows map[string]time.Time // the end of each source's window for a handshake
+	learned map[string]string    // by source, the secret that its provider sent in a handshake
 }
 
 // of returns the state of a tenant. The caller holds the lock.
@@ -32,7 +33,9 @@ func (c *Catalog) of(tenant string) *tenantState {
 		c.tenants = map[string]*tenantState{}
 	}
 	if c.tenants[tenant] == nil {
-		c.tenants[tenant] = &tenantState{windows: map[string]time.Time{}}
+		c.tenants[tenant] = &tenantState{
+			windows: map[string]time.Time{}, learned: map[string]string{},
+		}
 	}
 	return c.tenants[tenant]
 }
@@ -58,33 +61,87 @@ func (c *Catalog) ReplaceCatalog(ctx context.Context, next catalog.Catalog, base
 	return c.For("").ReplaceCatalog(ctx, next, base)
 }
 
-// Generation returns the catalog's revision.
-func (c *Catalog) Generation(context.Context) (catalog.Generation, error) {
+// Resource returns a resource of the operator's.
+func (c *Catalog) Resource(
+	ctx context.Context, kind catalog.Kind, name string,
+) (catalog.Resource, error) {
+	return c.For("").Resource(ctx, kind, name)
+}
+
+// Resources lists resources of the operator's.
+func (c *Catalog) Resources(
+	ctx context.Context, kind catalog.Kind, after string, limit int,
+) (found []catalog.Resource, next string, err error) {
+	return c.For("").Resources(ctx, kind, after, limit)
+}
+
+// Users lists the operator's subscriptions that name a source or an endpoint.
+func (c *Catalog) Users(ctx context.Context, kind catalog.Kind, name string) ([]string, error) {
+	return c.For("").Users(ctx, kind, name)
+}
+
+// Edit changes a resource of the operator's.
+func (c *Catalog) Edit(ctx context.Context, e catalog.Edit) (int64, error) {
+	return c.For("").Edit(ctx, e)
+}
+
+// State returns the state of a tenant's catalog.
+func (c *Catalog) State(_ context.Context, tenant string) (catalog.State, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return catalog.Generation(strconv.FormatInt(c.of("").revision, 10)), nil
+	state := c.of(tenant)
+	s := state.state
+	s.Ordered = slices.ContainsFunc(state.catalog.Endpoints, isOrdered)
+	return s, nil
 }
 
-// SourceNames lists the names of the current sources.
-func (c *Catalog) SourceNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
-	sources, _, err := c.Names(ctx)
-	return sources, err
-}
+func isOrdered(e catalog.Endpoint) bool { return e.Order.On }
 
-// EndpointNames lists the names of the current endpoints.
-func (c *Catalog) EndpointNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
-	_, endpoints, err := c.Names(ctx)
-	return endpoints, err
-}
-
-// Names lists the catalog's names.
-func (c *Catalog) Names(context.Context) (sources, endpoints []string, err error) {
+// TenantNames lists the tenants in a shard that have a catalog.
+func (c *Catalog) TenantNames(_ context.Context, shard int) (names []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.of("").catalog.Sources {
+	for tenant, state := range c.tenants {
+		if tenant != "" && state.state.Generation != "" &&
+			catalog.ShardOf(tenant, catalog.TenantShards) == shard {
+			names = append(names, tenant)
+		}
+	}
+	return names, nil
+}
+
+// SourceNames lists the names of the current sources in a shard.
+func (c *Catalog) SourceNames(
+	ctx context.Context, _ catalog.Generation, tenant string, shard int,
+) ([]string, error) {
+	sources, _, err := c.Names(ctx, tenant)
+	return inShard(sources, shard), err
+}
+
+// EndpointNames lists the names of the current endpoints in a shard.
+func (c *Catalog) EndpointNames(
+	ctx context.Context, _ catalog.Generation, tenant string, shard int,
+) ([]string, error) {
+	_, endpoints, err := c.Names(ctx, tenant)
+	return inShard(endpoints, shard), err
+}
+
+func inShard(names []string, shard int) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		return catalog.ShardOf(name, catalog.NameShards) != shard
+	})
+}
+
+// Names lists the names of a tenant's catalog.
+func (c *Catalog) Names(
+	_ context.Context, tenant string,
+) (sources, endpoints []string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.of(tenant).catalog.Sources {
 		sources = append(sources, s.Name)
 	}
-	for _, e := range c.of("").catalog.Endpoints {
+	for _, e := range c.of(tenant).catalog.Endpoints {
 		endpoints = append(endpoints, e.Name)
 	}
 	return sources, endpoints, nil
@@ -108,7 +165,17 @@ func (c *Catalog) Source(
 // source returns the source of a qualified name, which itself has its plain name.
 func (c *Catalog) source(name string) (catalog.Source, error) {
 	state, plain := c.ofName(name)
-	return find(state.catalog.Sources, "source", name, plain, sourceName)
+	s, err := find(state.catalog.Sources, "source", name, plain, sourceName)
+	return state.withLearned(s), err
+}
+
+// withLearned adds the secret that a source has learned.
+func (s *tenantState) withLearned(source catalog.Source) catalog.Source {
+	if secret := s.learned[source.Name]; secret != "" && source.Learns() &&
+		len(source.Secrets) == 0 {
+		source.Secrets = []string{secret}
+	}
+	return source
 }
 
 // OpenLearning opens a window for a handshake that brings a secret.
@@ -147,9 +214,8 @@ func (c *Catalog) LearnSecret(_ context.Context, source, secret string) error {
 		return fmt.Errorf("source %s: %w", source, catalog.ErrNotOpen)
 	}
 	delete(state.windows, plain)
-	s.Secrets = []string{secret}
-	state.catalog.Sources = put(state.catalog.Sources, s, sourceName)
-	state.revision++
+	state.learned[plain] = secret
+	state.state = state.state.After([]string{catalog.SourceChange(plain)})
 	return nil
 }
 
@@ -165,17 +231,34 @@ func (c *Catalog) Endpoint(
 	return e, err
 }
 
-// Subscriptions returns the subscriptions of a source of the current catalog.
+// Subscriptions returns the subscriptions to a source in a tenant's current catalog.
 func (c *Catalog) Subscriptions(
-	_ context.Context, _ catalog.Generation, source string,
-) ([]catalog.Subscription, error) {
+	_ context.Context, _ catalog.Generation, tenant, source string,
+) (found []catalog.Subscription, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(
-		c.of("").catalog.Subscriptions,
-	), func(s catalog.Subscription) bool {
-		return s.Source != source
-	}), nil
+	for _, s := range c.of(tenant).catalog.Subscriptions {
+		if s.Source == source {
+			s.Endpoint = catalog.Qualify(tenant, s.Endpoint)
+			found = append(found, s)
+		}
+	}
+	return found, nil
+}
+
+// OrderedEndpoints returns the orders of a tenant's ordered endpoints.
+func (c *Catalog) OrderedEndpoints(
+	_ context.Context, _ catalog.Generation, tenant string,
+) (map[string]catalog.Order, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	orders := map[string]catalog.Order{}
+	for _, e := range c.of(tenant).catalog.Endpoints {
+		if e.Order.On {
+			orders[catalog.Qualify(tenant, e.Name)] = e.Order
+		}
+	}
+	return orders, nil
 }
 
 func sourceName(s catalog.Source) string             { return s.Name }

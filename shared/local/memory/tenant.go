@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"webhook-relay/shared/relay/catalog"
 )
@@ -25,7 +26,12 @@ func (t tenantCatalog) lock() (*tenantState, func()) {
 func (t tenantCatalog) LoadCatalog(context.Context) (catalog.Catalog, int64, error) {
 	state, unlock := t.lock()
 	defer unlock()
-	return state.catalog, state.revision, nil
+	loaded := state.catalog
+	loaded.Sources = slices.Clone(loaded.Sources)
+	for i, s := range loaded.Sources {
+		loaded.Sources[i] = state.withLearned(s)
+	}
+	return loaded, state.state.Revision, nil
 }
 
 // ReplaceCatalog replaces the catalog.
@@ -34,13 +40,17 @@ func (t tenantCatalog) ReplaceCatalog(
 ) error {
 	state, unlock := t.lock()
 	defer unlock()
-	if base != state.revision {
+	if base != state.state.Revision {
 		return fmt.Errorf(
-			"catalog is at revision %d, not %d: %w", state.revision, base, catalog.ErrConflict,
+			"catalog is at revision %d, not %d: %w", state.state.Revision, base, catalog.ErrConflict,
 		)
 	}
-	state.revision++
-	state.catalog = next.Stamped(catalog.StampNow(state.revision))
+	revision := base + 1
+	state.state = catalog.State{
+		Generation: catalog.Generation(strconv.FormatInt(revision, 10)), Revision: revision,
+	}
+	state.catalog = next.Stamped(catalog.StampNow(revision))
+	clear(state.learned)
 	sorted(&state.catalog)
 	return nil
 }
@@ -62,7 +72,7 @@ func (s *tenantState) resources(kind catalog.Kind) (all []catalog.Resource) {
 	switch kind {
 	case catalog.KindSource:
 		for _, v := range s.catalog.Sources {
-			all = append(all, catalog.SourceResource(v))
+			all = append(all, catalog.SourceResource(s.withLearned(v)))
 		}
 	case catalog.KindEndpoint:
 		for _, v := range s.catalog.Endpoints {
@@ -131,25 +141,38 @@ func (t tenantCatalog) Edit(_ context.Context, e catalog.Edit) (int64, error) {
 	state, unlock := t.lock()
 	defer unlock()
 	kind, name := e.Subject()
-	if err := e.Check(state.resource(kind, name)); err != nil {
+	before := state.resource(kind, name)
+	if err := t.check(state, e, before); err != nil {
 		return 0, err
 	}
+	if state.state.Generation == "" {
+		state.state.Generation = "0"
+	}
+	state.state = state.state.After(e.Changes(before))
+	revision := state.state.Revision
 	if e.Put == nil {
-		if err := catalog.InUse(kind, name, state.users(kind, name)); err != nil {
-			return 0, err
-		}
 		state.delete(kind, name)
-		state.revision++
-		return state.revision, nil
+	} else {
+		state.put(e.Stamped(catalog.StampNow(revision)))
 	}
-	if s := e.Put.Subscription; s != nil {
-		if err := t.checkNames(state, *s); err != nil {
-			return 0, err
-		}
+	return revision, nil
+}
+
+// check returns why an edit may not be made.
+func (t tenantCatalog) check(
+	state *tenantState, e catalog.Edit, before *catalog.Resource,
+) error {
+	if err := e.Check(before); err != nil {
+		return err
 	}
-	state.revision++
-	state.put(e.Stamped(catalog.StampNow(state.revision)))
-	return state.revision, nil
+	kind, name := e.Subject()
+	switch {
+	case e.Put == nil:
+		return catalog.InUse(kind, name, state.users(kind, name))
+	case e.Put.Subscription != nil:
+		return t.checkNames(state, *e.Put.Subscription)
+	}
+	return nil
 }
 
 // checkNames checks that a subscription's source and endpoint exist.
@@ -167,6 +190,7 @@ func (s *tenantState) delete(kind catalog.Kind, name string) {
 	case catalog.KindSource:
 		c.Sources = without(c.Sources, name, sourceName)
 		delete(s.windows, name)
+		delete(s.learned, name)
 	case catalog.KindEndpoint:
 		c.Endpoints = without(c.Endpoints, name, endpointName)
 	case catalog.KindSubscription:
@@ -178,6 +202,9 @@ func (s *tenantState) put(r catalog.Resource) {
 	switch c := &s.catalog; r.Kind {
 	case catalog.KindSource:
 		c.Sources = put(c.Sources, *r.Source, sourceName)
+		if len(r.Source.Secrets) > 0 {
+			delete(s.learned, r.Name)
+		}
 	case catalog.KindEndpoint:
 		c.Endpoints = put(c.Endpoints, *r.Endpoint, endpointName)
 	case catalog.KindSubscription:

@@ -135,7 +135,7 @@ func newCycle(b *testing.B, fanOut int) *cycle {
 }
 
 func (c *cycle) send(b *testing.B) {
-	body := fmt.Sprintf("%s%024d%s", relay.EventID("github", ""), time.Now().UnixNano(), padding)
+	body := fmt.Sprintf("%s%024d%s", relay.EventID("", "github", ""), time.Now().UnixNano(), padding)
 	if err := firstError(c.ingest.Send(
 		context.Background(), []relay.Outgoing{{Body: []byte(body)}},
 	)); err != nil {

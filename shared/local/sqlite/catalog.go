@@ -16,31 +16,41 @@ import (
 	"webhook-relay/shared/verify"
 )
 
-// Catalog implements relay.Sources, relay.LearnedSecrets, relay.LearningWindows,
-// relay.Subscriptions, relay.Endpoints and catalog.Store. A source or an endpoint is sealed as a
-// whole, because an endpoint's URL and headers may contain secrets too. Catalog caches nothing, so
-// it sees at once what another process wrote. It is safe for concurrent use.
+// Catalog keeps the catalogs of all tenants. It implements catalog.Sources,
+// catalog.LearnedSecrets, catalog.LearningWindows, catalog.Subscriptions, catalog.Endpoints,
+// catalog.Names and catalog.Tenants. The operator's catalog is also its own catalog.TenantStore. A
+// source or an endpoint is sealed as a whole, because an endpoint's URL and headers may contain
+// secrets too. Catalog caches nothing, so it sees at once what another process wrote. It is safe
+// for concurrent use.
 type Catalog struct {
-	store  *Store
-	sealer catalog.Sealer
+	*tenantCatalog // the operator's
+	store          *Store
+	sealer         catalog.Sealer
 }
 
-// Catalog returns the store's catalog. sealer seals its items.
+// Catalog returns the store's catalogs. sealer seals their items.
 func (s *Store) Catalog(sealer catalog.Sealer) *Catalog {
-	return &Catalog{store: s, sealer: sealer}
+	c := &Catalog{store: s, sealer: sealer}
+	c.tenantCatalog = &tenantCatalog{all: c}
+	return c
+}
+
+// For implements catalog.Tenants.
+func (c *Catalog) For(tenant string) catalog.TenantStore {
+	return &tenantCatalog{all: c, tenant: tenant}
 }
 
 // The JSON form of sealed items. The JSON names must not change. A field that is added later is
 // empty in items that were sealed before.
 type (
 	sourceDoc struct {
-		Name    string        `json:"name"`
-		Verify  verify.Config `json:"verify"`
-		Secrets []string      `json:"secrets"`
-		Order   catalog.Order `json:"order"`
+		Name    string            `json:"name"` // plain
+		Verify  verify.Config     `json:"verify"`
+		Secrets []string          `json:"secrets"`
+		Tenant  *catalog.TenantOf `json:"tenant,omitempty"`
 	}
 	endpointDoc struct {
-		Name     string            `json:"name"`
+		Name     string            `json:"name"` // plain
 		URL      string            `json:"url"`
 		Secrets  []string          `json:"secrets"`
 		Header   map[string]string `json:"header"`
@@ -61,19 +71,22 @@ type (
 		Retiring    []catalog.RetiringSecret `json:"retiring"`
 		Prove       catalog.ProofKind        `json:"prove"`
 
-		ManagedBy catalog.Manager `json:"managedBy,omitempty"`
-		Changed   catalog.Stamp   `json:"changed,omitzero"`
+		// in columns of their own
+		ManagedBy catalog.Manager `json:"-"`
+		Changed   catalog.Stamp   `json:"-"`
 	}
 )
 
-// item is a row of sources or endpoints.
+// item is a row of resources.
 type item struct {
-	name   string
-	sealed []byte
+	name    string // plain
+	sealed  []byte
+	by      catalog.Manager
+	changed catalog.Stamp
+	order   catalog.Order // of an endpoint
 }
 
-// kind is the kind of an item: the name of its table, and the first half of the name with which it
-// is sealed.
+// kind is the kind of an item, and the first half of the name with which it is sealed.
 type kind string
 
 const (
@@ -82,22 +95,56 @@ const (
 	learned   kind = "learned" // secrets of handshakes, by source
 )
 
-// Generation implements relay.Generations. A generation is the catalog's revision. Only the newest
-// one is kept.
-func (c *Catalog) Generation(ctx context.Context) (catalog.Generation, error) {
-	var revision int64
-	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT number FROM revision", into(&revision))
+// State implements catalog.Generations. Only the newest generation is kept.
+func (c *Catalog) State(ctx context.Context, tenant string) (s catalog.State, err error) {
+	err = c.store.look(ctx, func(conn *sqlite.Conn) error {
+		if s, err = stateOf(conn, tenant); err != nil {
+			return err
+		}
+		return exec(conn, "SELECT 1 FROM resources WHERE tenant = ? AND order_key IS NOT NULL"+
+			" LIMIT 1", func(*sqlite.Stmt) error {
+			s.Ordered = true
+			return nil
+		}, tenant)
 	})
-	return catalog.Generation(strconv.FormatInt(revision, 10)), err
+	return s, err
 }
 
-// Source implements relay.Sources.
+// stateOf returns the state of a tenant's catalog, without Ordered.
+func stateOf(conn *sqlite.Conn, tenant string) (s catalog.State, err error) {
+	err = exec(conn, "SELECT generation, revision, changes FROM catalogs WHERE tenant = ?",
+		func(stmt *sqlite.Stmt) error {
+			s.Generation = catalog.Generation(strconv.FormatInt(stmt.ColumnInt64(0), 10))
+			s.Revision = stmt.ColumnInt64(1)
+			if err := json.Unmarshal([]byte(stmt.ColumnText(2)), &s.Changes); err != nil {
+				return fmt.Errorf("sqlite: changes: %w: %w", format.ErrFormat, err)
+			}
+			return nil
+		}, tenant)
+	return s, err
+}
+
+// TenantNames implements catalog.Sources.
+func (c *Catalog) TenantNames(ctx context.Context, shard int) (names []string, err error) {
+	err = c.store.look(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, "SELECT tenant FROM catalogs WHERE tenant <> ''",
+			func(stmt *sqlite.Stmt) error {
+				name := stmt.ColumnText(0)
+				if catalog.ShardOf(name, catalog.TenantShards) == shard {
+					names = append(names, name)
+				}
+				return nil
+			})
+	})
+	return names, err
+}
+
+// Source implements catalog.Sources.
 func (c *Catalog) Source(
 	ctx context.Context, _ catalog.Generation, name string,
 ) (catalog.Source, error) {
-	var d sourceDoc
-	if err := c.find(ctx, sources, name, &d); err != nil {
+	found, err := c.find(ctx, sources, name)
+	if err != nil {
 		return catalog.Source{}, err
 	}
 	var until int64 // read before the secret: whoever learns that closes the window
@@ -107,11 +154,38 @@ func (c *Catalog) Source(
 	}); err != nil {
 		return catalog.Source{}, err
 	}
-	s, err := c.withLearned(ctx, d)
+	tenant, _ := catalog.SplitName(name)
+	s, err := c.openSource(ctx, tenant, found)
 	if until > 0 && s.Learns() && len(s.Secrets) == 0 {
 		s.LearnUntil = time.UnixMilli(until)
 	}
+	s.Name = name
 	return s, err
+}
+
+// openSource opens a tenant's source, with the secret that it has learned.
+func (c *Catalog) openSource(
+	ctx context.Context, tenant string, i item,
+) (catalog.Source, error) {
+	var d sourceDoc
+	if err := c.open(ctx, tenant, sources, i, &d); err != nil {
+		return catalog.Source{}, err
+	}
+	s := catalog.Source{
+		Name: d.Name, Verify: d.Verify, Secrets: d.Secrets, Tenant: d.Tenant, ManagedBy: i.by,
+		Changed: i.changed,
+	}
+	if !s.Learns() || len(s.Secrets) > 0 {
+		return s, nil
+	}
+	kept, err := c.find(ctx, learned, catalog.Qualify(tenant, s.Name))
+	if errors.Is(err, catalog.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	return s, c.open(ctx, tenant, learned, kept, &s.Secrets)
 }
 
 // windowOf returns the time until which a source may learn its secret, in Unix milliseconds. It
@@ -121,29 +195,17 @@ func windowOf(conn *sqlite.Conn, source string) (until int64, err error) {
 	return until, err
 }
 
-// withLearned adds the secret that the source's provider sent in a handshake, if there is one.
-func (c *Catalog) withLearned(ctx context.Context, d sourceDoc) (catalog.Source, error) {
-	s := catalog.Source{Name: d.Name, Verify: d.Verify, Secrets: d.Secrets, Order: d.Order}
-	if !s.Learns() || len(s.Secrets) > 0 {
-		return s, nil
-	}
-	err := c.find(ctx, learned, s.Name, &s.Secrets)
-	if errors.Is(err, catalog.ErrNotFound) {
-		err = nil
-	}
-	return s, err
-}
-
-// LearnSecret implements relay.LearnedSecrets. The next ReplaceCatalog deletes the learned secret.
-// LoadCatalog returns the secret with its source, so a replacement based on that writes it back
-// with the source.
+// LearnSecret implements catalog.LearnedSecrets. The next ReplaceCatalog deletes the learned
+// secret. LoadCatalog returns the secret with its source, so a replacement based on that writes it
+// back with the source.
 func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error {
+	tenant, name := catalog.SplitName(source)
 	for {
-		g, err := c.Generation(ctx)
+		state, err := c.State(ctx, tenant)
 		if err != nil {
 			return err
 		}
-		s, err := c.Source(ctx, g, source)
+		s, err := c.Source(ctx, state.Generation, source)
 		if err != nil {
 			return err
 		}
@@ -156,180 +218,264 @@ func (c *Catalog) LearnSecret(ctx context.Context, source, secret string) error 
 		if !time.Now().Before(s.LearnUntil) {
 			return fmt.Errorf("sqlite: source %s: %w", source, catalog.ErrNotOpen)
 		}
-		sealed, err := c.seal(ctx, learned, source, []string{secret})
+		sealed, err := c.seal(ctx, tenant, learned, name, []string{secret})
 		if err != nil {
 			return err
 		}
-		if done, err := c.learn(ctx, g, sealed); done || err != nil {
+		if done, err := c.learn(ctx, tenant, state, sealed); done || err != nil {
 			return err
 		}
 	}
 }
 
-// OpenLearning implements relay.LearningWindows.
+// OpenLearning implements catalog.LearningWindows.
 func (c *Catalog) OpenLearning(ctx context.Context, source string, until time.Time) error {
+	tenant, _ := catalog.SplitName(source)
 	for {
-		g, err := c.Generation(ctx)
+		state, err := c.State(ctx, tenant)
 		if err != nil {
 			return err
 		}
-		s, err := c.Source(ctx, g, source)
+		s, err := c.Source(ctx, state.Generation, source)
 		if err != nil {
 			return err
 		}
 		if len(s.Secrets) > 0 {
 			return fmt.Errorf("sqlite: source %s has a secret: %w", source, catalog.ErrConflict)
 		}
-		if done, err := c.openWindow(ctx, g, source, until); done || err != nil {
+		done := false
+		err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
+			err := exec(conn, "INSERT OR REPLACE INTO learning_windows (source, until)"+
+				" SELECT ?, ? FROM catalogs WHERE tenant = ? AND revision = ?", nil, source,
+				until.UnixMilli(), tenant, state.Revision)
+			done = err == nil && conn.Changes() > 0
+			return err
+		})
+		if done || err != nil {
 			return err
 		}
 	}
 }
 
-// openWindow opens a source's window if the catalog still has revision g.
-func (c *Catalog) openWindow(
-	ctx context.Context, g catalog.Generation, source string, until time.Time,
-) (done bool, err error) {
-	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
-		err := exec(conn, "INSERT OR REPLACE INTO learning_windows (source, until)"+
-			" SELECT ?, ? FROM revision WHERE number = CAST(? AS INTEGER)", nil, source,
-			until.UnixMilli(), string(g))
-		done = err == nil && conn.Changes() > 0
-		return err
-	})
-	return done, err
-}
-
-// learn stores a secret in a new revision and closes the window, if the catalog still has revision
-// g and the window is open.
+// learn stores a secret in the next revision and closes the window, if the catalog is still in that
+// state and the window is open.
 func (c *Catalog) learn(
-	ctx context.Context, g catalog.Generation, secret item,
+	ctx context.Context, tenant string, state catalog.State, secret item,
 ) (done bool, err error) {
+	source := catalog.Qualify(tenant, secret.name)
+	next := state.After([]string{catalog.SourceChange(secret.name)})
 	err = c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
 		err := exec(conn,
-			"UPDATE revision SET number = number + 1 WHERE number = CAST(? AS INTEGER) AND EXISTS"+
-				" (SELECT 1 FROM learning_windows WHERE source = ? AND until > ?)", nil, string(g),
-			secret.name, time.Now().UnixMilli())
+			"UPDATE catalogs SET revision = ?, changes = ? WHERE tenant = ? AND revision = ?"+
+				" AND EXISTS (SELECT 1 FROM learning_windows WHERE source = ? AND until > ?)", nil,
+			next.Revision, changesText(next), tenant, state.Revision, source,
+			time.Now().UnixMilli())
 		if done = err == nil && conn.Changes() > 0; !done {
 			return err
 		}
-		if err := exec(
-			conn, "DELETE FROM learning_windows WHERE source = ?", nil, secret.name,
-		); err != nil {
+		if err := closeWindow(conn, source); err != nil {
 			return err
 		}
-		return exec(
-			conn, "INSERT INTO learned (name, sealed) VALUES (?, ?)", nil, secret.name,
-			secret.sealed,
-		)
+		return putItem(conn, tenant, learned, secret)
 	})
 	return done, err
 }
 
-// Endpoint implements relay.Endpoints.
+func closeWindow(conn *sqlite.Conn, source string) error {
+	return exec(conn, "DELETE FROM learning_windows WHERE source = ?", nil, source)
+}
+
+func changesText(s catalog.State) string {
+	text, _ := json.Marshal(s.Changes) // plain values: it cannot fail
+	return string(text)
+}
+
+// Endpoint implements catalog.Endpoints.
 func (c *Catalog) Endpoint(
 	ctx context.Context, _ catalog.Generation, name string,
 ) (catalog.Endpoint, error) {
+	found, err := c.find(ctx, endpoints, name)
+	if err != nil {
+		return catalog.Endpoint{}, err
+	}
+	tenant, _ := catalog.SplitName(name)
+	e, err := c.openEndpoint(ctx, tenant, found)
+	e.Name = name
+	return e, err
+}
+
+func (c *Catalog) openEndpoint(
+	ctx context.Context, tenant string, i item,
+) (catalog.Endpoint, error) {
 	var d endpointDoc
-	err := c.find(ctx, endpoints, name, &d)
+	err := c.open(ctx, tenant, endpoints, i, &d)
+	d.ManagedBy, d.Changed = i.by, i.changed
 	return catalog.Endpoint(d), err
 }
 
-func (c *Catalog) find(ctx context.Context, k kind, name string, doc any) error {
+// find returns the item of a qualified name.
+func (c *Catalog) find(ctx context.Context, k kind, name string) (item, error) {
 	var found []item
+	tenant, plain := catalog.SplitName(name)
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(
-			conn, "SELECT name, sealed FROM "+string(k)+" WHERE name = ?", items(&found), name,
-		)
+		return exec(conn, selectItems+" AND name = ?", items(&found), tenant, string(k), plain)
 	})
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("sqlite: %s/%s: %w", k, name, catalog.ErrNotFound)
+	}
 	if err != nil {
-		return err
+		return item{}, err
 	}
-	if len(found) == 0 {
-		return fmt.Errorf("sqlite: %s/%s: %w", k, name, catalog.ErrNotFound)
-	}
-	return c.open(ctx, k, found[0], doc)
+	return found[0], nil
 }
+
+// selectItems selects the items of a tenant and a kind.
+const selectItems = "SELECT name, sealed, managed, revision, changed, order_key FROM resources" +
+	" WHERE tenant = ? AND kind = ?"
 
 func items(found *[]item) func(*sqlite.Stmt) error {
 	return func(stmt *sqlite.Stmt) error {
-		*found = append(*found, item{name: stmt.ColumnText(0), sealed: blob(stmt, 1)})
+		*found = append(*found, item{
+			name: stmt.ColumnText(0), sealed: blob(stmt, 1),
+			by: catalog.Manager(stmt.ColumnText(2)), changed: stampAt(stmt, 3),
+			order: catalog.Order{On: !stmt.ColumnIsNull(5), Key: stmt.ColumnText(5)},
+		})
 		return nil
 	}
 }
 
-func (c *Catalog) open(ctx context.Context, k kind, i item, doc any) error {
-	plain, err := c.sealer.Open(ctx, string(k)+"/"+i.name, i.sealed)
+// stampAt reads a stamp from two columns.
+func stampAt(stmt *sqlite.Stmt, col int) catalog.Stamp {
+	return catalog.Stamp{
+		Revision: stmt.ColumnInt64(col), At: time.Unix(stmt.ColumnInt64(col+1), 0).UTC(),
+	}
+}
+
+func putItem(conn *sqlite.Conn, tenant string, k kind, i item) error {
+	var orderKey any // NULL: none
+	if i.order.On {
+		orderKey = i.order.Key
+	}
+	return exec(conn, "INSERT OR REPLACE INTO resources"+
+		" (tenant, kind, name, managed, revision, changed, order_key, sealed)"+
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?)", nil, tenant, string(k), i.name, string(i.by),
+		i.changed.Revision, i.changed.At.Unix(), orderKey, i.sealed)
+}
+
+func (c *Catalog) open(ctx context.Context, tenant string, k kind, i item, doc any) error {
+	name := string(k) + "/" + catalog.Qualify(tenant, i.name)
+	plain, err := c.sealer.Open(ctx, name, i.sealed)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(plain, doc); err != nil {
 		// json's error might quote a secret
-		return fmt.Errorf("sqlite: %s/%s: %w", k, i.name, format.ErrFormat)
+		return fmt.Errorf("sqlite: %s: %w", name, format.ErrFormat)
 	}
 	return nil
 }
 
-func (c *Catalog) seal(ctx context.Context, k kind, name string, doc any) (item, error) {
+func (c *Catalog) seal(
+	ctx context.Context, tenant string, k kind, name string, doc any,
+) (item, error) {
+	sealName := string(k) + "/" + catalog.Qualify(tenant, name)
 	plain, err := json.Marshal(doc)
 	if err != nil {
-		return item{}, fmt.Errorf("sqlite: %s/%s: %w", k, name, err)
+		return item{}, fmt.Errorf("sqlite: %s: %w", sealName, err)
 	}
-	sealed, err := c.sealer.Seal(ctx, string(k)+"/"+name, plain)
+	sealed, err := c.sealer.Seal(ctx, sealName, plain)
 	return item{name: name, sealed: sealed}, err
 }
 
-// Subscriptions implements relay.Subscriptions.
+// Subscriptions implements catalog.Subscriptions.
 func (c *Catalog) Subscriptions(
-	ctx context.Context, _ catalog.Generation, source string,
+	ctx context.Context, _ catalog.Generation, tenant, source string,
 ) ([]catalog.Subscription, error) {
 	var found []catalog.Subscription
 	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn,
-			"SELECT source, endpoint, types, filter, order_key FROM subscriptions WHERE source = ? ORDER BY position",
-			subscriptions(&found), source)
+		return exec(conn, selectSubscriptions+" AND source = ? ORDER BY position",
+			subscriptions(&found), tenant, source)
 	})
+	for i := range found {
+		found[i].Endpoint = catalog.Qualify(tenant, found[i].Endpoint)
+	}
 	return found, err
 }
+
+// OrderedEndpoints implements catalog.Subscriptions.
+func (c *Catalog) OrderedEndpoints(
+	ctx context.Context, _ catalog.Generation, tenant string,
+) (map[string]catalog.Order, error) {
+	orders := map[string]catalog.Order{}
+	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn,
+			"SELECT name, order_key FROM resources WHERE tenant = ? AND order_key IS NOT NULL",
+			func(stmt *sqlite.Stmt) error {
+				orders[catalog.Qualify(tenant, stmt.ColumnText(0))] = catalog.Order{
+					On: true, Key: stmt.ColumnText(1),
+				}
+				return nil
+			}, tenant)
+	})
+	return orders, err
+}
+
+// selectSubscriptions selects the subscriptions of a tenant.
+const selectSubscriptions = "SELECT name, source, endpoint, types, filter, managed, revision," +
+	" changed FROM subscriptions WHERE tenant = ?"
 
 func subscriptions(found *[]catalog.Subscription) func(*sqlite.Stmt) error {
 	return func(stmt *sqlite.Stmt) error {
 		sub := catalog.Subscription{
-			Source: stmt.ColumnText(0), Endpoint: stmt.ColumnText(1), Filter: stmt.ColumnText(3),
+			Name: stmt.ColumnText(0), Source: stmt.ColumnText(1), Endpoint: stmt.ColumnText(2),
+			Filter: stmt.ColumnText(4), ManagedBy: catalog.Manager(stmt.ColumnText(5)),
+			Changed: stampAt(stmt, 6),
 		}
-		if err := json.Unmarshal([]byte(stmt.ColumnText(2)), &sub.Types); err != nil {
+		if err := json.Unmarshal([]byte(stmt.ColumnText(3)), &sub.Types); err != nil {
 			return fmt.Errorf(
 				"sqlite: subscription of %s to %s: %w: %w", sub.Source, sub.Endpoint,
 				format.ErrFormat, err,
 			)
 		}
-		sub.Order = catalog.Order{On: !stmt.ColumnIsNull(4), Key: stmt.ColumnText(4)}
 		*found = append(*found, sub)
 		return nil
 	}
 }
 
-// SourceNames implements relay.Sources.
-func (c *Catalog) SourceNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
-	sourceNames, _, err := c.Names(ctx)
-	return sourceNames, err
+// SourceNames implements catalog.Sources.
+func (c *Catalog) SourceNames(
+	ctx context.Context, _ catalog.Generation, tenant string, shard int,
+) ([]string, error) {
+	sourceNames, _, err := c.Names(ctx, tenant)
+	return inShard(sourceNames, shard), err
 }
 
-// EndpointNames implements relay.Endpoints.
-func (c *Catalog) EndpointNames(ctx context.Context, _ catalog.Generation) ([]string, error) {
-	_, endpointNames, err := c.Names(ctx)
-	return endpointNames, err
+// EndpointNames implements catalog.Endpoints.
+func (c *Catalog) EndpointNames(
+	ctx context.Context, _ catalog.Generation, tenant string, shard int,
+) ([]string, error) {
+	_, endpointNames, err := c.Names(ctx, tenant)
+	return inShard(endpointNames, shard), err
 }
 
-// Names implements relay.Names.
-func (c *Catalog) Names(ctx context.Context) (sourceNames, endpointNames []string, err error) {
+func inShard(names []string, shard int) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		return catalog.ShardOf(name, catalog.NameShards) != shard
+	})
+}
+
+// Names implements catalog.Names.
+func (c *Catalog) Names(
+	ctx context.Context, tenant string,
+) (sourceNames, endpointNames []string, err error) {
 	err = c.store.look(ctx, func(conn *sqlite.Conn) error {
 		for k, found := range map[kind]*[]string{sources: &sourceNames, endpoints: &endpointNames} {
-			err := exec(conn, "SELECT name FROM "+string(k)+
-				" ORDER BY name", func(stmt *sqlite.Stmt) error {
-				*found = append(*found, stmt.ColumnText(0))
-				return nil
-			})
+			err := exec(conn,
+				"SELECT name FROM resources WHERE tenant = ? AND kind = ? ORDER BY name",
+				func(stmt *sqlite.Stmt) error {
+					*found = append(*found, stmt.ColumnText(0))
+					return nil
+				}, tenant, string(k))
 			if err != nil {
 				return err
 			}
@@ -337,122 +483,4 @@ func (c *Catalog) Names(ctx context.Context) (sourceNames, endpointNames []strin
 		return nil
 	})
 	return sourceNames, endpointNames, err
-}
-
-// LoadCatalog implements catalog.Store.
-func (c *Catalog) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
-	var cat catalog.Catalog
-	var revision int64
-	var sealedSources, sealedEndpoints []item
-	err := c.store.look(ctx, func(conn *sqlite.Conn) error {
-		if err := exec(conn, "SELECT number FROM revision", into(&revision)); err != nil {
-			return err
-		}
-		if err := exec(
-			conn, "SELECT name, sealed FROM sources ORDER BY name", items(&sealedSources),
-		); err != nil {
-			return err
-		}
-		if err := exec(
-			conn, "SELECT name, sealed FROM endpoints ORDER BY name", items(&sealedEndpoints),
-		); err != nil {
-			return err
-		}
-		return exec(conn,
-			"SELECT source, endpoint, types, filter, order_key FROM subscriptions ORDER BY source, position",
-			subscriptions(&cat.Subscriptions))
-	})
-	if err != nil {
-		return catalog.Catalog{}, 0, err
-	}
-	for _, i := range sealedSources {
-		var d sourceDoc
-		if err := c.open(ctx, sources, i, &d); err != nil {
-			return catalog.Catalog{}, 0, err
-		}
-		s, err := c.withLearned(ctx, d)
-		if err != nil {
-			return catalog.Catalog{}, 0, err
-		}
-		cat.Sources = append(cat.Sources, s)
-	}
-	for _, i := range sealedEndpoints {
-		var d endpointDoc
-		if err := c.open(ctx, endpoints, i, &d); err != nil {
-			return catalog.Catalog{}, 0, err
-		}
-		cat.Endpoints = append(cat.Endpoints, catalog.Endpoint(d))
-	}
-	return cat, revision, nil
-}
-
-// ReplaceCatalog implements catalog.Store. The new catalog is on disk when it returns.
-func (c *Catalog) ReplaceCatalog(ctx context.Context, cat catalog.Catalog, base int64) error {
-	sealed := map[kind][]item{}
-	for _, s := range cat.Sources {
-		i, err := c.seal(
-			ctx, sources, s.Name,
-			sourceDoc{Name: s.Name, Verify: s.Verify, Secrets: s.Secrets, Order: s.Order},
-		)
-		if err != nil {
-			return err
-		}
-		sealed[sources] = append(sealed[sources], i)
-	}
-	for _, e := range cat.Endpoints {
-		i, err := c.seal(ctx, endpoints, e.Name, endpointDoc(e))
-		if err != nil {
-			return err
-		}
-		sealed[endpoints] = append(sealed[endpoints], i)
-	}
-	conflict := false
-	err := c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
-		err := exec(conn, "UPDATE revision SET number = number + 1 WHERE number = ?", nil, base)
-		if conflict = err == nil && conn.Changes() == 0; err != nil || conflict {
-			return err
-		}
-		return replaceRows(conn, sealed, cat.Subscriptions)
-	})
-	if err == nil && conflict {
-		err = fmt.Errorf(
-			"sqlite: catalog is no longer of revision %d: %w", base, catalog.ErrConflict,
-		)
-	}
-	return err
-}
-
-func replaceRows(conn *sqlite.Conn, sealed map[kind][]item, subs []catalog.Subscription) error {
-	for _, k := range []kind{sources, endpoints, learned} {
-		if err := exec(conn, "DELETE FROM "+string(k), nil); err != nil {
-			return err
-		}
-		for _, i := range sealed[k] {
-			if err := exec(
-				conn, "INSERT INTO "+string(k)+" (name, sealed) VALUES (?, ?)", nil, i.name,
-				i.sealed,
-			); err != nil {
-				return err
-			}
-		}
-	}
-	if err := exec(conn, "DELETE FROM subscriptions", nil); err != nil {
-		return err
-	}
-	for i, s := range subs {
-		types, err := json.Marshal(s.Types)
-		if err != nil {
-			return err
-		}
-		var orderKey any // NULL: none
-		if s.Order.On {
-			orderKey = s.Order.Key
-		}
-		if err := exec(conn,
-			"INSERT INTO subscriptions (source, position, endpoint, types, filter, order_key) VALUES (?, ?, ?, ?, ?, ?)", nil,
-			s.Source, i, s.Endpoint, string(types), s.Filter, orderKey); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -106,7 +106,7 @@ func runChild(dir string) error {
 	for range 8 {
 		go func() {
 			for {
-				id := relay.EventID("a", "")
+				id := relay.EventID("", "a", "")
 				if firstError(s.ingest.Send(
 					context.Background(), []relay.Outgoing{{Body: []byte(id)}},
 				)) == nil {

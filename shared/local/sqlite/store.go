@@ -74,7 +74,37 @@ var schema = sqlitemigration.Schema{
 			seq INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
 			expires INTEGER, body BLOB NOT NULL);
 		CREATE UNIQUE INDEX documents_key ON documents (collection, key);
-		CREATE INDEX documents_expires ON documents (expires) WHERE expires IS NOT NULL;`,
+		CREATE INDEX documents_expires ON documents (expires) WHERE expires IS NOT NULL;`, `
+		CREATE TABLE catalogs (
+			tenant TEXT PRIMARY KEY, generation INTEGER NOT NULL, revision INTEGER NOT NULL, changes TEXT NOT NULL)
+			WITHOUT ROWID;
+		INSERT INTO catalogs SELECT '', number, number, '[]' FROM revision WHERE number > 0;
+		CREATE TABLE resources (
+			tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, managed TEXT NOT NULL DEFAULT '',
+			revision INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0, order_key TEXT, sealed BLOB NOT NULL,
+			PRIMARY KEY (tenant, kind, name)) WITHOUT ROWID;
+		INSERT INTO resources (tenant, kind, name, sealed) SELECT '', 'sources', name, sealed FROM sources;
+		INSERT INTO resources (tenant, kind, name, sealed) SELECT '', 'learned', name, sealed FROM learned;
+		INSERT INTO resources (tenant, kind, name, order_key, sealed)
+			SELECT '', 'endpoints', name, (SELECT max(order_key) FROM subscriptions WHERE endpoint = name), sealed
+			FROM endpoints;
+		CREATE INDEX resources_ordered ON resources (tenant) WHERE order_key IS NOT NULL;
+		ALTER TABLE subscriptions RENAME TO old_subscriptions;
+		CREATE TABLE subscriptions (
+			tenant TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, position INTEGER NOT NULL,
+			endpoint TEXT NOT NULL, types TEXT NOT NULL, filter TEXT NOT NULL, managed TEXT NOT NULL DEFAULT '',
+			revision INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
+			PRIMARY KEY (tenant, name)) WITHOUT ROWID;
+		CREATE INDEX subscriptions_source ON subscriptions (tenant, source, position);
+		CREATE INDEX subscriptions_endpoint ON subscriptions (tenant, endpoint);
+		INSERT INTO subscriptions (tenant, name, source, position, endpoint, types, filter)
+			SELECT '', source || '-' || endpoint || '-' || position, source, position, endpoint, types, filter
+			FROM old_subscriptions;
+		DROP TABLE old_subscriptions;
+		DROP TABLE sources;
+		DROP TABLE endpoints;
+		DROP TABLE learned;
+		DROP TABLE revision;`,
 	},
 }
 

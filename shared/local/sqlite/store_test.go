@@ -27,7 +27,7 @@ func TestRestart(t *testing.T) {
 	first := host(t, dir)
 	q := queue(t, first, "test", sqlite.QueueOptions{Visibility: 100 * time.Millisecond})
 	event := relay.EventRecord{Event: relay.Event{
-		ID: relay.EventID("github", "1"), Source: "github", ReceivedAt: time.Now(),
+		ID: relay.EventID("", "github", "1"), Source: "github", ReceivedAt: time.Now(),
 	},
 		RoutedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	if _, err := relay.RecordEvent(t.Context(), first.Ledger(), event); err != nil {
@@ -334,7 +334,7 @@ func TestExpiredRecordsAreRemoved(t *testing.T) {
 		if i%50 == 0 {
 			expires = time.Now().Add(time.Hour)
 		}
-		id := relay.EventID("github", fmt.Sprint(i))
+		id := relay.EventID("", "github", fmt.Sprint(i))
 		if _, err := relay.RecordEvent(
 			t.Context(), ledger, relay.EventRecord{Event: relay.Event{ID: id}, ExpiresAt: expires},
 		); err != nil {

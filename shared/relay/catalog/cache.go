@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -35,80 +34,105 @@ const (
 type Cached interface {
 	// Bytes returns the approximate memory of the entry.
 	Bytes() int
-	// Lasting tells whether the entry is valid as long as its generation is current. If not, it is
-	// read again after the TTL.
+	// Lasting tells whether the entry is valid as long as nothing has changed that it is made of. If
+	// not, it is read again after the TTL.
 	Lasting() bool
 }
 
-// Cache caches what load makes of the catalog's entries. As long as the generation stays the same,
-// it reads nothing twice: one read of the generation in each TTL serves all entries. After a name
-// was not found, it reads all names of the generation, so that no other unknown name costs a read.
-// It is safe for concurrent use.
+// Key names a cache entry.
+type Key struct {
+	Tenant string // whose catalog it is in; "": the operator's
+	Name   string // the plain name in that catalog
+}
+
+// KeyOf returns the key of a qualified name.
+func KeyOf(qualified string) Key {
+	tenant, name := SplitName(qualified)
+	return Key{Tenant: tenant, Name: name}
+}
+
+func (k Key) String() string { return Qualify(k.Tenant, k.Name) }
+
+// CacheConfig configures a Cache.
+type CacheConfig[V Cached] struct {
+	States *States // of the catalogs; several caches may share it
+	// Load makes the entry of a key in a state of its tenant's catalog.
+	Load func(ctx context.Context, s State, k Key) (V, error)
+	// Depends returns what an entry is made of, as in Change.Names.
+	Depends func(name string) []string
+	// Names lists the names in a shard of a tenant's catalog: see ShardOf. nil: Load finds every
+	// name.
+	Names func(ctx context.Context, g Generation, tenant string, shard int) ([]string, error)
+}
+
+// Cache caches what Load makes of the entries of catalogs. It reads nothing twice that has not
+// changed: one read of a tenant's State in each TTL serves all of its entries. Names that do not
+// exist cost no read each: after one was not found, all names of its shard are read. It is safe for
+// concurrent use.
 type Cache[V Cached] struct {
-	generation *Renewed[Generation]
-	load       func(ctx context.Context, g Generation, name string) (V, error)
-	names      func(ctx context.Context, g Generation) ([]string, error)
-	ttl        time.Duration
-	now        func() time.Time
-	flights    singleflight.Group
+	cfg     CacheConfig[V]
+	flights singleflight.Group
 
 	mu      sync.Mutex
-	entries map[string]*list.Element // the values are *cacheEntry[V]
-	recent  *list.List               // most recently used first
-	used    int                      // bytes
-	known   nameSet
+	entries map[Key]*list.Element // the values are *cacheEntry[V]
+	recent  *list.List            // most recently used first
+	used    int                   // bytes
+	known   map[shardKey]nameSet
 }
 
 type cacheEntry[V any] struct {
-	name      string
+	key       Key
 	value     V
 	of        Generation
+	revision  int64     // the latest in which nothing had changed that it is made of
 	confirmed time.Time // when it was last known to be current
 	expiry    time.Time // if it is not lasting: when to read it again
 	retry     time.Time // a new read failed: it stays in use until then
 }
 
-// nameSet holds the names of a generation.
-type nameSet struct {
-	of    Generation
-	names map[string]struct{} // nil: not read yet
+// shardKey names a shard of a tenant's names.
+type shardKey struct {
+	tenant string
+	shard  int
 }
 
-// NewCache returns a cache of what load makes of a name's entry in the catalog. names lists all
-// existing names; nil if load finds every name. A zero ttl means DefaultCacheTTL.
-func NewCache[V Cached](ttl time.Duration, now func() time.Time, generations Generations,
-	load func(
-		context.Context, Generation, string,
-	) (V, error), names func(context.Context, Generation) ([]string, error),
-) *Cache[V] {
-	ttl = cmp.Or(ttl, DefaultCacheTTL)
+// nameSet holds the names of a shard in a state.
+type nameSet struct {
+	of       Generation
+	revision int64
+	names    map[string]struct{}
+}
+
+// maxNameSets limits how many shards of names are kept.
+const maxNameSets = 4096
+
+// NewCache returns an empty cache. It calls nothing yet.
+func NewCache[V Cached](cfg CacheConfig[V]) *Cache[V] {
 	return &Cache[V]{
-		generation: NewRenewed(generations.Generation, ttl, staleLimit, now),
-		load:       load, names: names, ttl: ttl, now: now, entries: map[string]*list.Element{},
-		recent: list.New(),
+		cfg: cfg, entries: map[Key]*list.Element{}, recent: list.New(),
+		known: map[shardKey]nameSet{},
 	}
 }
 
-// Get returns the entry in the current generation. Error: ErrNotFound.
-func (c *Cache[V]) Get(ctx context.Context, name string) (V, error) {
+// Get returns the entry in the current state. Error: ErrNotFound.
+func (c *Cache[V]) Get(ctx context.Context, k Key) (V, error) {
 	var none V
-	g, err := c.generation.Get(ctx)
+	s, read, err := c.cfg.States.get(ctx, k.Tenant)
 	if err != nil {
 		return none, err
 	}
-	e, found := c.find(name, g)
-	if found && c.isFresh(e, g) {
+	e, found := c.find(k, s, read)
+	if found && c.isFresh(e, s) {
 		return e.value, nil
 	}
-	if c.isAbsent(name, g) {
-		return none, fmt.Errorf("%s: %w", name, ErrNotFound)
+	if c.isAbsent(k, s) {
+		return none, fmt.Errorf("%s: %w", k, ErrNotFound)
 	}
-	loaded := c.flights.DoChan(string(g)+" "+name, func() (any, error) {
+	flight := fmt.Sprintf("%s %d %s", s.Generation, s.Revision, k)
+	loaded := c.flights.DoChan(flight, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 		defer cancel()
-		v, err := c.load(ctx, g, name)
-		c.keep(ctx, name, g, v, err)
-		return v, err
+		return c.load(ctx, s, k)
 	})
 	select {
 	case <-ctx.Done():
@@ -124,42 +148,49 @@ func (c *Cache[V]) Get(ctx context.Context, name string) (V, error) {
 }
 
 // Current reads an entry as it is now and ignores the cached one. Use it for final decisions.
-func (c *Cache[V]) Current(ctx context.Context, name string) (V, error) {
-	c.generation.expire()
-	g, err := c.generation.load(ctx)
+func (c *Cache[V]) Current(ctx context.Context, k Key) (V, error) {
+	s, err := c.cfg.States.read(ctx, k.Tenant)
 	if err != nil {
 		var none V
 		return none, err
 	}
-	v, err := c.load(ctx, g, name)
-	c.keep(ctx, name, g, v, err)
-	return v, err
+	return c.load(ctx, s, k)
 }
 
-// Forget makes the next Get ask for the current generation, and read the entry again if it is not
+// Forget makes the next Get ask for the current state, and read the entry again if it is not
 // lasting.
-func (c *Cache[V]) Forget(name string) {
-	c.generation.expire()
+func (c *Cache[V]) Forget(k Key) {
+	c.cfg.States.expire(k.Tenant)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at, found := c.entries[name]; found {
+	if at, found := c.entries[k]; found {
 		c.entryAt(at).expiry, c.entryAt(at).retry = time.Time{}, time.Time{}
 	}
 }
 
-// find returns the cached entry of a name and marks it as used.
-func (c *Cache[V]) find(name string, g Generation) (cacheEntry[V], bool) {
-	confirmed := c.generation.readAt()
+func (c *Cache[V]) now() time.Time { return c.cfg.States.cfg.Now() }
+
+func (c *Cache[V]) load(ctx context.Context, s State, k Key) (V, error) {
+	v, err := c.cfg.Load(ctx, s, k)
+	c.keep(ctx, k, s, v, err)
+	return v, err
+}
+
+// find returns the cached entry of a key and marks it as used. The state was read at a time.
+func (c *Cache[V]) find(k Key, s State, read time.Time) (cacheEntry[V], bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, found := c.entries[name]
+	at, found := c.entries[k]
 	if !found {
 		return cacheEntry[V]{}, false
 	}
 	c.recent.MoveToFront(at)
 	e := c.entryAt(at)
-	if e.of == g && e.value.Lasting() && confirmed.After(e.confirmed) {
-		e.confirmed = confirmed
+	if c.isUnchanged(*e, s) {
+		e.revision = max(e.revision, s.Revision)
+		if e.value.Lasting() && read.After(e.confirmed) {
+			e.confirmed = read
+		}
 	}
 	return *e, true
 }
@@ -168,39 +199,55 @@ func (c *Cache[V]) entryAt(at *list.Element) *cacheEntry[V] {
 	return at.Value.(*cacheEntry[V]) //nolint:forcetypeassert // the list has no others
 }
 
-func (c *Cache[V]) isFresh(e cacheEntry[V], g Generation) bool {
-	now := c.now()
-	return e.of == g && (e.value.Lasting() || now.Before(e.expiry)) || now.Before(e.retry)
+func (c *Cache[V]) isUnchanged(e cacheEntry[V], s State) bool {
+	return e.of == s.Generation && !s.ChangedSince(e.revision, c.cfg.Depends(e.key.Name))
 }
 
-// isAbsent tells whether the generation is known not to have the name.
-func (c *Cache[V]) isAbsent(name string, g Generation) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.known.names == nil || c.known.of != g {
+func (c *Cache[V]) isFresh(e cacheEntry[V], s State) bool {
+	now := c.now()
+	return c.isUnchanged(e, s) && (e.value.Lasting() || now.Before(e.expiry)) ||
+		now.Before(e.retry)
+}
+
+// isAbsent tells whether the state is known not to have the name.
+func (c *Cache[V]) isAbsent(k Key, s State) bool {
+	if c.cfg.Names == nil {
 		return false
 	}
-	_, there := c.known.names[name]
+	if s.Generation == "" {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, found := c.known[shardKey{k.Tenant, ShardOf(k.Name, NameShards)}]
+	if !found || known.of != s.Generation ||
+		s.ChangedSince(known.revision, c.cfg.Depends(k.Name)) {
+		return false
+	}
+	_, there := known.names[k.Name]
 	return !there
 }
 
 // keep caches what was loaded. After a failed load, a known entry is not tried again for
 // staleRetry.
-func (c *Cache[V]) keep(ctx context.Context, name string, g Generation, v V, err error) {
+func (c *Cache[V]) keep(ctx context.Context, k Key, s State, v V, err error) {
 	if errors.Is(err, ErrNotFound) {
-		c.readNames(ctx, g)
+		c.readNames(ctx, k, s)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	at, found := c.entries[name]
+	at, found := c.entries[k]
 	switch {
 	case err == nil:
 		if found {
 			c.remove(at)
 		}
-		e := &cacheEntry[V]{name: name, value: v, of: g, confirmed: now, expiry: now.Add(c.ttl)}
-		c.entries[name] = c.recent.PushFront(e)
+		e := &cacheEntry[V]{
+			key: k, value: v, of: s.Generation, revision: s.Revision, confirmed: now,
+			expiry: now.Add(c.cfg.States.cfg.TTL),
+		}
+		c.entries[k] = c.recent.PushFront(e)
 		c.used += v.Bytes()
 		for c.used > maxCacheBytes && c.recent.Len() > 1 {
 			c.remove(c.recent.Back())
@@ -215,26 +262,36 @@ func (c *Cache[V]) keep(ctx context.Context, name string, g Generation, v V, err
 func (c *Cache[V]) remove(at *list.Element) {
 	e := c.entryAt(at)
 	c.recent.Remove(at)
-	delete(c.entries, e.name)
+	delete(c.entries, e.key)
 	c.used -= e.value.Bytes()
 }
 
-// readNames reads all names of a generation. After a failure, the next unknown name tries again.
-func (c *Cache[V]) readNames(ctx context.Context, g Generation) {
-	if c.names == nil {
+// readNames reads all names of the shard of a name. After a failure, the next unknown name tries
+// again.
+func (c *Cache[V]) readNames(ctx context.Context, k Key, s State) {
+	if c.cfg.Names == nil || s.Generation == "" {
 		return
 	}
-	names, err := c.names(ctx, g)
+	shard := ShardOf(k.Name, NameShards)
+	names, err := c.cfg.Names(ctx, s.Generation, k.Tenant, shard)
 	if err != nil {
 		return
 	}
-	known := nameSet{of: g, names: make(map[string]struct{}, len(names))}
-	for _, name := range names {
-		known.names[name] = struct{}{}
-	}
+	known := nameSet{of: s.Generation, revision: s.Revision, names: setOf(names)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known = known
+	if len(c.known) >= maxNameSets {
+		clear(c.known)
+	}
+	c.known[shardKey{k.Tenant, shard}] = known
+}
+
+func setOf(names []string) map[string]struct{} {
+	set := make(map[string]struct{}, len(names))
+	for _, name := range names {
+		set[name] = struct{}{}
+	}
+	return set
 }
 
 // Renewed is one value that is read again when it is older than ttl. While reads fail, the last
@@ -266,13 +323,13 @@ func (r *Renewed[T]) Assume(v T) { r.value, r.read = v, time.Unix(0, 0) }
 
 // Get returns the value. It returns the error of a read if none has succeeded for too long.
 func (r *Renewed[T]) Get(ctx context.Context) (T, error) {
-	r.mu.Lock()
-	value, fresh := r.value, r.now().Before(r.expiry)
-	r.mu.Unlock()
-	if fresh {
+	if value, fresh := r.fresh(); fresh {
 		return value, nil
 	}
 	loaded := r.flights.DoChan("", func() (any, error) {
+		if value, fresh := r.fresh(); fresh { // a read has just ended
+			return value, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 		defer cancel()
 		began := r.now()
@@ -287,6 +344,23 @@ func (r *Renewed[T]) Get(ctx context.Context) (T, error) {
 		v, _ := l.Val.(T)
 		return v, l.Err
 	}
+}
+
+func (r *Renewed[T]) fresh() (value T, fresh bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.value, r.now().Before(r.expiry)
+}
+
+// reload reads the value now, whatever is known.
+func (r *Renewed[T]) reload(ctx context.Context) (T, error) {
+	r.expire()
+	began := r.now()
+	v, err := r.load(ctx)
+	if err == nil {
+		_, _ = r.keep(v, began, nil)
+	}
+	return v, err
 }
 
 // keep stores the value of a read that began at a time, unless a newer one is stored. It returns

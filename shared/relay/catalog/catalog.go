@@ -13,7 +13,6 @@ type Source struct {
 	// Secrets are the accepted secrets, newest first. It is empty only for provider "none", or for
 	// a provider that sends its secret in a handshake.
 	Secrets []string
-	Order   Order // derived from its ordered endpoints, see Catalog.SetOrder
 	// to whom its events belong; nil: to whom the source belongs
 	Tenant *TenantOf
 
@@ -83,7 +82,7 @@ type Subscription struct {
 	Endpoint string
 	Types    []string // event types, "*" matches any characters; empty: all types
 	Filter   string   // a filter of package route, JSON; "": none
-	Order    Order    // that of its endpoint, see Catalog.SetOrder
+	Order    Order    // that of its endpoint; SubscriptionsTo alone sets it
 
 	ManagedBy Manager // "": ManagedByFile
 	Changed   Stamp

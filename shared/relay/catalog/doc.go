@@ -2,7 +2,6 @@
 // secrets and the rotation of these, and the ports that store all of it.
 //
 //	c := catalog.Catalog{Sources: …, Endpoints: …, Subscriptions: …}
-//	c.SetOrder()
 //	err := store.ReplaceCatalog(ctx, c, revision) // a Store: package dynamo or sqlite
 //
 // A function reads the catalog through a [Cache]. The cache asks once in each TTL which generation

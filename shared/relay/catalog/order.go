@@ -1,5 +1,7 @@
 package catalog
 
+import "context"
+
 // Order tells whether an endpoint gets its deliveries one after the other, in the order in which
 // their webhooks were accepted. The zero Order means no order.
 //
@@ -29,27 +31,41 @@ type Order struct {
 	Key string
 }
 
-// SetOrder sets the Order of sources and subscriptions from their endpoints, so that each stage
-// finds it in what it reads anyway. Whoever makes a Catalog calls it. A source gets the key that
-// all its ordered endpoints share: its webhooks need no stricter order.
-func (c *Catalog) SetOrder() {
-	orders := make(map[string]Order, len(c.Endpoints))
-	for _, e := range c.Endpoints {
-		orders[e.Name] = e.Order
+// OrderOf returns the order of the events of a source with these subscriptions: the key that all of
+// its ordered endpoints share, since its webhooks need no stricter order.
+func OrderOf(subs []Subscription) (of Order) {
+	for _, s := range subs {
+		of = of.And(s.Order)
 	}
-	ofSource := map[string]Order{}
-	for i := range c.Subscriptions {
-		s := &c.Subscriptions[i]
-		s.Order = orders[s.Endpoint]
-		switch have, known := ofSource[s.Source]; {
-		case !s.Order.On:
-		case known && have != s.Order:
-			ofSource[s.Source] = Order{On: true}
-		default:
-			ofSource[s.Source] = s.Order
-		}
+	return of
+}
+
+// And returns the order that satisfies both.
+func (o Order) And(other Order) Order {
+	switch {
+	case !o.On:
+		return other
+	case !other.On || o == other:
+		return o
 	}
-	for i := range c.Sources {
-		c.Sources[i].Order = ofSource[c.Sources[i].Name]
+	return Order{On: true}
+}
+
+// SubscriptionsTo returns the subscriptions to a source as Subscriptions does, in a state of a
+// tenant's catalog, with the orders of their endpoints.
+func SubscriptionsTo(
+	ctx context.Context, from Subscriptions, s State, tenant, source string,
+) ([]Subscription, error) {
+	subs, err := from.Subscriptions(ctx, s.Generation, tenant, source)
+	if err != nil || !s.Ordered || len(subs) == 0 {
+		return subs, err
 	}
+	orders, err := from.OrderedEndpoints(ctx, s.Generation, tenant)
+	if err != nil {
+		return nil, err
+	}
+	for i := range subs {
+		subs[i].Order = orders[subs[i].Endpoint]
+	}
+	return subs, nil
 }

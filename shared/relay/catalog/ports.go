@@ -22,25 +22,31 @@ var (
 	ErrInUse = errors.New("relay: in use by subscriptions")
 )
 
-// Generation names one state of the catalog. "" names the empty catalog of a new store.
+// Generation names a catalog that was written as a whole: see State. "" names the empty catalog of a
+// tenant that has none.
 type Generation string
 
-// Generations tells which state of the catalog is current.
+// Generations tells which states catalogs are in.
 type Generations interface {
-	// Generation returns the name of the current catalog. Each catalog that ReplaceCatalog writes
-	// has another name. The content of a generation does not change, except for a secret that a
-	// source learns. The ports below can read a generation for at least two hours after it was
-	// replaced. After that they may read the current one instead.
-	Generation(ctx context.Context) (Generation, error)
+	// State returns the current state of a tenant's catalog; "": the operator's. Each catalog that
+	// ReplaceCatalog writes has another generation. The ports below read the newest content of a
+	// generation. They can read a generation for at least two hours after it was replaced. After
+	// that they may read the current one instead.
+	State(ctx context.Context, tenant string) (State, error)
 }
 
 // Sources reads sources.
 type Sources interface {
 	Generations
-	// Source returns a source of a generation. Error: ErrNotFound.
+	// Source returns the source of a qualified name, in a generation of its tenant's catalog. The
+	// source has the qualified name. Error: ErrNotFound.
 	Source(ctx context.Context, g Generation, name string) (Source, error)
-	// SourceNames lists the names of a generation's sources.
-	SourceNames(ctx context.Context, g Generation) ([]string, error)
+	// SourceNames lists the plain names of the sources in a shard of a tenant's catalog: see
+	// ShardOf and NameShards.
+	SourceNames(ctx context.Context, g Generation, tenant string, shard int) ([]string, error)
+	// TenantNames lists the tenants in a shard that have a catalog, or had one: see ShardOf and
+	// TenantShards.
+	TenantNames(ctx context.Context, shard int) ([]string, error)
 }
 
 // LearnedSecrets stores the secrets that providers send in handshakes.
@@ -51,8 +57,8 @@ type LearnedSecrets interface {
 	// gets ErrConflict and cannot undo it. It is no error if the source has learned the same secret
 	// before.
 	//
-	// Errors, after which nothing was written: ErrConflict if the source has another secret,
-	// configured or learned; ErrNotOpen if no window is open; ErrNotFound if there is no such
+	// source is a qualified name. Errors, after which nothing was written: ErrConflict if the source
+	// has another secret, configured or learned; ErrNotOpen if no window is open; ErrNotFound if there is no such
 	// source.
 	LearnSecret(ctx context.Context, source, secret string) error
 }
@@ -61,28 +67,37 @@ type LearnedSecrets interface {
 type LearningWindows interface {
 	// OpenLearning allows the next handshake of a source to bring its secret until a time, in whole
 	// milliseconds. It replaces a window that is open already. A replacement of the catalog leaves
-	// the window open. Errors: ErrConflict if the source has a secret, which must be forgotten
+	// the window open. source is a qualified name. Errors: ErrConflict if the source has a secret, which must be forgotten
 	// first; ErrNotFound if there is no such source.
 	OpenLearning(ctx context.Context, source string, until time.Time) error
 }
 
-// Subscriptions returns the subscriptions of a source in a generation, in the operator's order. It
-// is no error if there are none.
+// Subscriptions reads subscriptions.
 type Subscriptions interface {
 	Generations
-	Subscriptions(ctx context.Context, g Generation, source string) ([]Subscription, error)
+	// Subscriptions returns the subscriptions to a source in a generation of a tenant's catalog, in
+	// the tenant's order. source is the name by which the tenant's subscriptions name it. The
+	// endpoints have their qualified names. It is no error if there are none.
+	Subscriptions(
+		ctx context.Context, g Generation, tenant, source string,
+	) ([]Subscription, error)
+	// OrderedEndpoints returns the orders of those of a tenant's endpoints that have one, by
+	// qualified name.
+	OrderedEndpoints(ctx context.Context, g Generation, tenant string) (map[string]Order, error)
 }
 
 // Endpoints reads endpoints.
 type Endpoints interface {
 	Generations
-	// Endpoint returns an endpoint of a generation. Error: ErrNotFound.
+	// Endpoint returns the endpoint of a qualified name, in a generation of its tenant's catalog.
+	// The endpoint has the qualified name. Error: ErrNotFound.
 	Endpoint(ctx context.Context, g Generation, name string) (Endpoint, error)
-	// EndpointNames lists the names of a generation's endpoints.
-	EndpointNames(ctx context.Context, g Generation) ([]string, error)
+	// EndpointNames lists the plain names of the endpoints in a shard of a tenant's catalog: see
+	// ShardOf and NameShards.
+	EndpointNames(ctx context.Context, g Generation, tenant string, shard int) ([]string, error)
 }
 
-// Store reads and replaces the whole catalog.
+// Store reads and replaces a tenant's whole catalog.
 type Store interface {
 	// LoadCatalog returns the catalog and its revision. A new store has an empty catalog of
 	// revision 0. Sources and endpoints are sorted by name, subscriptions are grouped by source in
@@ -101,9 +116,10 @@ type Sealer interface {
 	Open(ctx context.Context, name string, sealed []byte) ([]byte, error)
 }
 
-// Names lists the sources and endpoints of the catalog by name, sorted. It decrypts no secret.
+// Names lists the plain names of the sources and endpoints of a tenant's catalog, sorted. It
+// decrypts no secret.
 type Names interface {
-	Names(ctx context.Context) (sources, endpoints []string, err error)
+	Names(ctx context.Context, tenant string) (sources, endpoints []string, err error)
 }
 
 // TLS holds an endpoint's requirements for a connection, in PEM. An empty field means the default.

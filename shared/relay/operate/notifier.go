@@ -32,6 +32,7 @@ type notice struct {
 }
 
 type noticeData struct {
+	Tenant      string     `json:"tenant,omitempty"`
 	Endpoint    string     `json:"endpoint,omitempty"`
 	Reason      string     `json:"reason,omitempty"`
 	NextProbeAt *time.Time `json:"nextProbeAt,omitempty"`
@@ -45,7 +46,7 @@ type noticeData struct {
 }
 
 // Notifier sends the relay's own events: it puts them in the ingest queue, as events of the source
-// catalog.OwnSource. It does not send an event that no subscription takes. It looks up the
+// catalog.OwnSource. An event about something of a tenant's belongs to that tenant. It does not send an event that no subscription takes. It looks up the
 // subscriptions only when there is an event, which is rare, and caches them as the fan-out does. So
 // a relay without such subscriptions pays next to nothing, and no relay pays while all is well.
 //
@@ -67,7 +68,8 @@ func (n *Notifier) TellChange(ctx context.Context, c *gate.Change) error {
 	if c == nil {
 		return nil
 	}
-	data := noticeData{Endpoint: c.Endpoint, Reason: c.Reason}
+	tenant, endpoint := catalog.SplitName(c.Endpoint)
+	data := noticeData{Tenant: tenant, Endpoint: endpoint, Reason: c.Reason}
 	switch c.Type {
 	case gate.EndpointOpened:
 		data.NextProbeAt = &c.State.OpenUntil
@@ -85,22 +87,28 @@ func (n *Notifier) TellChange(ctx context.Context, c *gate.Change) error {
 // event.
 func (n *Notifier) TellDead(ctx context.Context, d relay.Delivery, trace string) error {
 	last := d.History[len(d.History)-1]
+	tenant, endpoint := catalog.SplitName(d.Endpoint)
+	source := d.Source
+	if tenant != "" {
+		_, source = catalog.SplitName(source) // the name that the tenant knows
+	}
 	return n.tell(ctx, d.EventID+" "+d.Endpoint+" "+
 		strconv.Itoa(d.Attempts), trace, notice{Type: DeliveryDead, At: d.UpdatedAt,
 		Data: noticeData{
-			Endpoint: d.Endpoint, Reason: string(d.Reason), EventID: d.EventID, Source: d.Source,
-			EventType: d.Type, Attempts: d.Attempts,
+			Tenant: tenant, Endpoint: endpoint, Reason: string(d.Reason), EventID: d.EventID,
+			Source: source, EventType: d.Type, Attempts: d.Attempts,
 			StatusCode: last.StatusCode, Error: last.Error,
 		}})
 }
 
 // TellLearned sends the event for a source's secret that a handshake brought.
 func (n *Notifier) TellLearned(ctx context.Context, source string, at time.Time) error {
+	tenant, plain := catalog.SplitName(source)
 	return n.tell(
 		ctx, source+" "+rand.Text(), "",
 		notice{
 			Type: SourceSecretLearned, At: at.UTC().Truncate(time.Millisecond),
-			Data: noticeData{Source: source},
+			Data: noticeData{Tenant: tenant, Source: plain},
 		},
 	)
 }
@@ -112,7 +120,7 @@ func (n *Notifier) tell(ctx context.Context, happened, trace string, what notice
 	if err != nil {
 		return err
 	}
-	e := relay.OwnEvent(what.Type, happened, trace, body, time.Now())
+	e := relay.OwnEvent(what.Data.Tenant, what.Type, happened, trace, body, time.Now())
 	if n.router != nil {
 		wanted, err := n.router.Wants(ctx, e)
 		if err != nil {

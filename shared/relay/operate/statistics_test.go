@@ -33,7 +33,7 @@ func newMill(t *testing.T) *mill {
 	return &mill{yard: newYard(t), sources: []string{"app", "acme/app", "globex/app"}}
 }
 
-func (m *mill) Names(context.Context) (sources, endpoints []string, err error) {
+func (m *mill) Names(context.Context, string) (sources, endpoints []string, err error) {
 	return m.sources, slices.Clone(m.endpoints), nil
 }
 

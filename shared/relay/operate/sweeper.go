@@ -95,13 +95,13 @@ func NewSweeper(cfg SweeperConfig) (*Sweeper, error) {
 func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	began := s.cfg.Now()
 	r := &sweep{Sweeper: s, ctx: ctx, began: time.Now(), now: began}
-	sources, endpoints, err := s.cfg.Names.Names(ctx)
+	sources, endpoints, err := s.cfg.Names.Names(ctx, "")
 	if err != nil {
 		return SweepReport{}, err
 	}
 	sources = append(sources, catalog.OwnSource)
 	slices.Sort(sources)
-	if err := r.learn(sources, endpoints); err != nil {
+	if err := r.learn(endpoints); err != nil {
 		return SweepReport{}, err
 	}
 	err = errors.Join(
@@ -135,30 +135,23 @@ type sweep struct {
 }
 
 // learn finds out from when on a delivery to each endpoint is late.
-func (r *sweep) learn(sources, endpoints []string) error {
+func (r *sweep) learn(endpoints []string) error {
 	r.late = make(map[string]time.Time, len(endpoints))
 	for _, name := range endpoints {
 		r.late[name] = r.now.Add(-lateAfter)
 	}
-	g, err := r.cfg.Subscriptions.Generation(r.ctx)
+	state, err := r.cfg.Subscriptions.State(r.ctx, "")
 	if err != nil {
 		return err
 	}
-	if err := r.learnSlow(); err != nil {
+	if err := r.learnSlow(); err != nil || !state.Ordered {
 		return err
 	}
-	var mu sync.Mutex
-	return each(sources, func(source string) error {
-		subs, err := r.cfg.Subscriptions.Subscriptions(r.ctx, g, source)
-		mu.Lock()
-		defer mu.Unlock()
-		for _, s := range subs {
-			if s.Order.On {
-				r.late[s.Endpoint] = r.now.Add(-lateAfterBacklog)
-			}
-		}
-		return err
-	})
+	ordered, err := r.cfg.Subscriptions.OrderedEndpoints(r.ctx, state.Generation, "")
+	for name := range ordered {
+		r.late[name] = r.now.Add(-lateAfterBacklog)
+	}
+	return err
 }
 
 // learnSlow finds the endpoints that are slow, or were so within the last day. Their deliveries may

@@ -55,11 +55,15 @@ const (
 	Partial     = "Partial" // 1 if the sweep did not finish
 )
 
+// Unauthorized counts requests to the API without a valid token. It is not written, and so not
+// billed, while there are none.
+const Unauthorized = "Unauthorized"
+
 // Names are all metrics. Each one is billed.
 var Names = []string{
 	Accepted, Refused, Unavailable, Uncertain, Routed, Unrouted, Duplicate, Unreadable, Deliveries,
 	EndpointMs, DeliveryAgeMs, Dead, SweptEvents, LateOrMissing,
-	PutBack, Unaccounted, Partial,
+	PutBack, Unaccounted, Partial, Unauthorized,
 }
 
 // Reasons are all reasons for which a request is refused.

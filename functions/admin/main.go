@@ -1,0 +1,71 @@
+// Command admin is the Lambda function behind /v1 of the HTTP API: it serves the API by which
+// operators and tenants run the relay.
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/lambda/handler"
+	"webhook-relay/shared/lambda/settings"
+	"webhook-relay/shared/lambda/start"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/telemetry"
+)
+
+func main() { start.Function(wire) }
+
+func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
+	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	catalogs := dynamo.NewCatalog(
+		tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
+	)
+	ledger := dynamo.NewLedger(tables, s.LedgerTable)
+	api, err := admin.New(admin.Config{
+		Catalogs:         catalogs,
+		CatalogDocuments: dynamo.NewDocuments(tables, s.CatalogTable),
+		LedgerDocuments:  dynamo.NewDocuments(tables, s.LedgerTable),
+		States:           ledger,
+		Notifier: operate.NewNotifier(
+			relay.NewRouter(catalogs, nil, settings.Seconds(s.CatalogCacheSeconds), time.Now),
+			sqs.New(queues, s.IngestQueueURL),
+		),
+		Pinger: operate.Pinger{
+			Events: ledger, Delivery: sqs.New(queues, s.DeliveryQueueURL),
+			Retention: settings.Days(s.RetentionDays),
+		},
+		Observe: func(ctx context.Context, o admin.Observation) {
+			log.Administered(ctx, telemetry.Administration{
+				RequestID: o.RequestID, Route: o.Route, Status: o.Status, Kind: o.Who.Kind,
+				By: o.Who.ID, Tenant: o.Tenant, Duration: o.Duration, Err: o.Err,
+			})
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return handler.HTTP(api, identify), nil
+}
+
+// identify passes on what API Gateway knows of a request: its id, and with the setting iam who
+// signed it.
+func identify(
+	ctx context.Context, c events.APIGatewayV2HTTPRequestContext,
+) context.Context {
+	ctx = admin.WithRequestID(ctx, c.RequestID)
+	if c.Authorizer != nil && c.Authorizer.IAM != nil && c.Authorizer.IAM.UserARN != "" {
+		ctx = admin.WithIdentity(ctx, c.Authorizer.IAM.UserARN)
+	}
+	return ctx
+}
