@@ -51,6 +51,7 @@ type hostOptions struct {
 // host is the whole relay in this process. The three stages run behind the same handlers as the
 // functions do, and use the embedded adapters.
 type host struct {
+	jobs    *operate.Jobs
 	store   *sqlite.Store
 	catalog catalog.Store
 	receive gateway.Lambda
@@ -144,8 +145,17 @@ func (h *host) build(dir string, o hostOptions) error {
 	}
 	h.receive = handler.Receive(receiver)
 	documents := h.store.Documents()
+	if h.jobs, err = h.newJobs(catalogs, ledger, documents, bodies); err != nil {
+		return err
+	}
+	events := operate.EventsBySource{Ledger: ledger, Catalogs: catalogs}
 	if h.api, err = admin.New(admin.Config{
-		Catalogs: catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
+		Jobs: h.jobs, Bodies: bodies, Searcher: operate.Searcher{
+			Events: events, Deliveries: ledger, Records: ledger, Bodies: bodies,
+			Endpoints: operate.EndpointsOf(catalogs),
+		},
+		Statistics: operate.Statistics{Documents: documents, Events: events},
+		Catalogs:   catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
 		States: ledger, Local: true, Notifier: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
 		),
