@@ -165,7 +165,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	}
 	if h.sweeper, err = newSweeper(&localRelay{
 		store: h.store, catalog: catalogs, queues: h.queues,
-	}); err != nil {
+	}, h); err != nil {
 		return err
 	}
 	h.fanout, h.deliver = fanout.Process, deliverer.Process

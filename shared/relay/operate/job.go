@@ -116,8 +116,8 @@ type JobProgress struct {
 }
 
 // Job is a bulk action: planned, run, watched. Its set is frozen when it is planned: the filter,
-// and the time UpTo. A delivery that has changed after UpTo is not in the set, neither is an event that
-// was accepted after it.
+// and the time UpTo. A delivery that has changed after UpTo is not in the set, neither is an event
+// that was accepted after it.
 type Job struct {
 	ID     string // "job_…", in the order of the plans
 	Tenant string
@@ -178,7 +178,8 @@ type jobStep struct {
 	Until  time.Time `json:"until,omitzero"`
 	Errors int       `json:"errors,omitempty"` // steps in a row that ended with an error
 	GaveUp bool      `json:"gaveUp,omitempty"` // the deliveries before were given up
-	Doing  int       `json:"doing,omitempty"`  // how many of Pending, from the first on, may be done
+	// how many of Pending, from the first on, may be done
+	Doing int `json:"doing,omitempty"`
 }
 
 type jobDoc struct {

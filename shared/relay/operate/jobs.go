@@ -55,8 +55,8 @@ type JobsConfig struct {
 // Jobs plans and runs jobs. It is safe for concurrent use.
 //
 // A job is worked on in steps of at most some 20 s. A step holds the job's lease, which it renews
-// with each write of its progress; only one worker has it. A step that died leaves a lease that ends
-// within a minute, and a later step goes on where it was. What the dead one may have done is not
+// with each write of its progress; only one worker has it. A step that died leaves a lease that
+// ends within a minute, and a later step goes on where it was. What the dead one may have done is not
 // done again: a delivery is sent again only in the state in which it was listed.
 type Jobs struct {
 	cfg   JobsConfig
@@ -166,8 +166,8 @@ const maxNameBytes = 127
 const planTime = 3 * time.Second
 
 // Plan makes a job and begins to count what matches. A small set is counted at once: the job is
-// JobPlanned. Otherwise it is JobPlanning, and becomes JobPlanned later. Nothing is sent. id is one of
-// NewJobID. Error: ErrJob.
+// JobPlanned. Otherwise it is JobPlanning, and becomes JobPlanned later. Nothing is sent. id is one
+// of NewJobID. Error: ErrJob.
 func (j *Jobs) Plan(ctx context.Context, tenant, id string, spec JobSpec) (Job, error) {
 	if err := spec.Check(); err != nil {
 		return Job{}, err
@@ -212,8 +212,8 @@ func (j *Jobs) Run(ctx context.Context, tenant, id string) (Job, error) {
 }
 
 // Cancel ends a job that is not over. A running one stops within some seconds; what it has done
-// stays done. A cancelled job stays so. Errors: ErrNotFound; ErrJobState for a job that has ended in
-// another way.
+// stays done. A cancelled job stays so. Errors: ErrNotFound; ErrJobState for a job that has ended
+// in another way.
 func (j *Jobs) Cancel(ctx context.Context, tenant, id string) (Job, error) {
 	return j.change(ctx, tenant, id, func(job *Job) (bool, error) {
 		switch {
@@ -263,7 +263,9 @@ func (j *Jobs) change(
 	}
 }
 
-func (j *Job) isLeased(now time.Time) bool { return j.step.Worker != "" && now.Before(j.step.Until) }
+func (j *Job) isLeased(now time.Time) bool {
+	return j.step.Worker != "" && now.Before(j.step.Until)
+}
 
 // ResumeJobs starts the work on all jobs whose worker has died, of all tenants. It returns how many
 // these were.

@@ -123,8 +123,8 @@ func (w *jobWorker) step() error {
 	return errors.Join(err, w.write())
 }
 
-// countError counts a step that ended with an error. After some in a row, the deliveries that it was
-// about to send count as failed. If the next ones fail as well, it is not them: the job has failed.
+// countError counts a step that ended with an error. After some in a row, the deliveries that it
+// was about to send count as failed. If the next ones fail as well, it is not them: the job has failed.
 func (w *jobWorker) countError() {
 	s := &w.job.step
 	if s.Errors++; s.Errors < jobErrors {
@@ -222,8 +222,8 @@ func (w *jobWorker) nextPage() error {
 	return nil
 }
 
-// list returns the items of the next page that are in the job's set. After an error it can be called
-// again.
+// list returns the items of the next page that are in the job's set. After an error it can be
+// called again.
 func (w *jobWorker) list() ([]JobItem, error) {
 	listed := w.listDeliveries
 	if w.job.Kind == JobExport {
@@ -258,14 +258,18 @@ func (j *Job) until() time.Time {
 // listEvents lists the next page of events, and moves s on.
 func (w *jobWorker) listEvents(s *jobStep) ([]JobItem, int, error) {
 	keys, next, err := w.cfg.Events.EventsIn(w.ctx, EventQuery{
-		Tenant: w.job.Tenant, From: w.job.Filter.From, To: w.job.until(), Limit: jobChunk, Page: s.Page,
+		Tenant: w.job.Tenant, From: w.job.Filter.From, To: w.job.until(), Limit: jobChunk,
+		Page: s.Page,
 	})
 	if err != nil {
 		return nil, 0, err
 	}
 	items := make([]JobItem, len(keys))
 	for i, k := range keys {
-		items[i] = JobItem{EventID: k.ID, Source: ownName(w.job.Tenant, k.Source), Type: k.Type, ReceivedAt: k.ReceivedAt}
+		items[i] = JobItem{
+			EventID: k.ID, Source: ownName(w.job.Tenant, k.Source), Type: k.Type,
+			ReceivedAt: k.ReceivedAt,
+		}
 	}
 	s.Page, s.End = next, next == ""
 	return items, len(items), nil
@@ -302,7 +306,8 @@ func (w *jobWorker) takesDelivery(d relay.Delivery) bool {
 func (w *jobWorker) item(d relay.Delivery) JobItem {
 	return JobItem{
 		EventID: d.EventID, Endpoint: ownName(w.job.Tenant, d.Endpoint),
-		Source: ownName(w.job.Tenant, d.Source), Type: d.Type, ReceivedAt: d.ReceivedAt, Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
+		Source: ownName(w.job.Tenant, d.Source), Type: d.Type, ReceivedAt: d.ReceivedAt,
+		Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
 	}
 }
 

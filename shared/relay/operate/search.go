@@ -74,9 +74,10 @@ type DeliverySearch struct {
 // Found is a part of the result of a search.
 type Found[T any] struct {
 	Items   []T
-	Next    string    // where to go on; "": the end
-	Scanned int       // records that were looked at
-	Until   time.Time // everything from this time on was looked at; of deliveries: to the last endpoint
+	Next    string // where to go on; "": the end
+	Scanned int    // records that were looked at
+	// everything from this time on was looked at; of deliveries: of the last endpoint
+	Until time.Time
 }
 
 // searchPlace is a position in a search. To is fixed when the search begins, so that what is
@@ -202,7 +203,9 @@ func search[T any](
 			keys[i] = key(item)
 		}
 		done := place.done(keys)
-		kept, err := keep(ctx, indexes(page)[done:], func(ctx context.Context, i int) (bool, error) {
+		kept, err := keep(ctx, indexes(page)[done:], func(
+			ctx context.Context, i int,
+		) (bool, error) {
 			return wanted(ctx, page[i])
 		})
 		if err != nil {

@@ -494,7 +494,7 @@ func (f *statsFound) addDocument(d Document, prefix string) (time.Time, error) {
 	}
 	for _, l := range doc.Lines {
 		if i := f.item(hour, l.Name); i != nil {
-			i.Counts.add(l.Counts)
+			i.add(l.Counts)
 			i.Settled = i.Settled && doc.Settled
 			if i.AsOf.IsZero() || doc.AsOf.Before(i.AsOf) {
 				i.AsOf = doc.AsOf.UTC()

@@ -82,10 +82,7 @@ func (m *mill) grow(r *rand.Rand, n int) {
 	hour := time.Now().Truncate(time.Hour)
 	for i := range n {
 		tenant := []string{"", "", "acme", "globex"}[r.IntN(4)]
-		var endpoints []string
-		for _, name := range []string{"a", "b", "c"}[:r.IntN(4)] {
-			endpoints = append(endpoints, name)
-		}
+		endpoints := append([]string{}, []string{"a", "b", "c"}[:r.IntN(4)]...)
 		status := []relay.Status{relay.Delivered, relay.Delivered, relay.Dead, relay.Waiting}[r.IntN(4)]
 		time.Sleep(time.Duration(r.IntN(20)) * time.Second)
 		m.event(tenant, fmt.Sprintf("evt_%s_%03d", hour.Format("15"), i),
