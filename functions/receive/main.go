@@ -3,6 +3,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
@@ -26,8 +28,9 @@ func main() { start.Function(wire) }
 
 func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, error) {
 	queues := awssqs.NewFromConfig(cfg)
+	tables := dynamodb.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(
-		dynamodb.NewFromConfig(cfg), s.CatalogTable,
+		tables, s.CatalogTable,
 		kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
 	)
 	ingest := sqs.New(queues, s.IngestQueueURL)
@@ -37,6 +40,7 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Learned:         catalog,
 		Ingest:          ingest,
 		Operator:        operate.NewNotifier(nil, ingest),
+		Refusals:        operate.NewRefused(dynamo.NewDocuments(tables, s.LedgerTable), time.Now),
 		Ordered:         sqs.New(queues, s.OrderedIngestQueueURL),
 		Bodies:          s3.New(s3.Client(cfg), s.BodiesBucket),
 		Fetcher:         verify.Cached(egress.NewKeyFetcher(egress.Options{})),

@@ -53,6 +53,7 @@ type hostOptions struct {
 // host is the whole relay in this process. The three stages run behind the same handlers as the
 // functions do, and use the embedded adapters.
 type host struct {
+	jobs    *operate.Jobs
 	store   *sqlite.Store
 	catalog catalogs
 	receive gateway.Lambda
@@ -119,7 +120,9 @@ func (h *host) build(dir string, o hostOptions) error {
 		Bodies:  bodies, Reporter: o.Reporter, CacheTTL: catalogTTL,
 		Learned: catalogs, Operator: operate.NewNotifier(
 			nil, h.queues[ingestQueue],
-		), Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
+		),
+		Refusals: operate.NewRefused(h.store.Documents(), time.Now),
+		Fetcher:  verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
 	if err != nil {
 		return err
@@ -153,9 +156,18 @@ func (h *host) build(dir string, o hostOptions) error {
 	}
 	h.receive = handler.Receive(receiver)
 	documents := h.store.Documents()
+	if h.jobs, err = h.newJobs(catalogs, ledger, documents, bodies); err != nil {
+		return err
+	}
+	events := operate.EventsBySource{Ledger: ledger, Catalogs: catalogs}
 	if h.api, err = admin.New(admin.Config{
-		Catalogs: catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
-		Events: ledger, Bodies: bodies, States: ledger, Local: true, Notifier: operate.NewNotifier(
+		Jobs: h.jobs, Events: ledger, Bodies: bodies, Searcher: operate.Searcher{
+			Events: events, Deliveries: ledger, Records: ledger, Bodies: bodies,
+			Endpoints: operate.EndpointsOf(catalogs),
+		},
+		Statistics: operate.Statistics{Documents: documents, Events: events},
+		Catalogs:   catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
+		States: ledger, Local: true, Notifier: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
 		),
 		Pinger: operate.Pinger{Events: ledger, Delivery: h.queues[deliveryQueue]},
@@ -164,7 +176,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	}
 	if h.sweeper, err = newSweeper(&localRelay{
 		store: h.store, catalog: catalogs, queues: h.queues,
-	}); err != nil {
+	}, h); err != nil {
 		return err
 	}
 	h.fanout, h.deliver = fanout.Process, deliverer.Process

@@ -34,6 +34,7 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
 		Cursors:       ledger,
 		Delivery:      sqs.New(queues, s.DeliveryQueueURL),
 		Retry:         sqs.New(queues, s.RetryQueueURL),
+		Documents:     dynamo.NewDocuments(tables, s.LedgerTable),
 	})
 	if err != nil {
 		return nil, err

@@ -70,6 +70,7 @@ func (r *relay) addFunctions() error {
 func (r *relay) addReceive() error {
 	environment, err := settings.Environment(settings.Receive{
 		CatalogTable:          *r.catalog.TableName(),
+		LedgerTable:           *r.ledger.TableName(),
 		IngestQueueURL:        *r.ingest.QueueUrl(),
 		OrderedIngestQueueURL: *r.ordered.ingest.QueueUrl(),
 		BodiesBucket:          *r.bodies.BucketName(),

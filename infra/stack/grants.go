@@ -86,9 +86,14 @@ func hold(queueARNs ...*string) grant {
 	return grant{actions: []string{"sqs:ChangeMessageVisibility"}, resources: queueARNs}
 }
 
-// count lets a function update counters in the ledger, but only under the given keys.
+// count lets a function update items of the ledger, but only under the given keys.
 func (r *relay) count(keys ...string) grant {
-	return grant{actions: []string{"dynamodb:UpdateItem"},
+	return r.lead([]string{"dynamodb:UpdateItem"}, keys...)
+}
+
+// lead allows actions on items of the ledger under the given keys only.
+func (r *relay) lead(actions []string, keys ...string) grant {
+	return grant{actions: actions,
 		resources: []*string{r.ledger.TableArn()},
 		conditions: map[string]any{
 			"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": keys},
@@ -134,6 +139,8 @@ func (r *relay) receiveGrants() []grant {
 			conditions: map[string]any{
 				"StringLike": map[string]any{"kms:EncryptionContext:name": "source/*"},
 			}},
+		// Refused requests are the only thing that receive writes into the ledger.
+		r.count("doc/refused/*"),
 		{actions: []string{"s3:PutObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{
 			actions:   []string{"sqs:SendMessage"},
@@ -217,8 +224,11 @@ func (r *relay) sweepGrants() []grant {
 		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"},
 			resources: []*string{r.ledger.TableArn()}},
 		// When sweep puts a delivery back, it extends the retention of its event, and reads its
-		// body.
-		r.count("evt_*"),
+		// body. It also writes the statistics, and notes which hours it has to count again.
+		r.count("evt_*", "doc/stats*"),
+		r.lead(
+			[]string{"dynamodb:DeleteItem", "dynamodb:Query"}, "doc/stats-tally", "doc/jobs-open",
+		),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{
 			actions: []string{"dynamodb:Query"},

@@ -41,6 +41,9 @@ var _ operate.JobStarter = (*Starter)(nil)
 
 // NewStarter returns a Starter of a function, by its name or ARN. It calls nothing yet.
 func NewStarter(cfg aws.Config, function string) *Starter {
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = http.DefaultClient
+	}
 	return &Starter{cfg: cfg, function: function, signer: v4.NewSigner()}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"webhook-relay/shared/lab/cost"
 	"webhook-relay/shared/lab/page"
+	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry/metric"
 )
 
@@ -195,3 +196,26 @@ func TestPricesAreWhole(t *testing.T) {
 
 // about lets sums of fractions differ in the last digits.
 var about = cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-9 })
+
+// The prices that a job's plan shows follow the list prices: what a replay and an export call, with
+// some room, because bodies differ.
+func TestPricesOfJobs(t *testing.T) {
+	t.Parallel()
+	lambda := func(seconds, calls float64) float64 { // of 512 MB
+		return cost.LambdaTime.Of(seconds/2) + cost.LambdaRequest.Of(calls)
+	}
+	for name, p := range map[string]struct{ shown, counted float64 }{
+		// event and delivery twice; two records with their index, and how long the event is kept;
+		// send, receive and delete in batches; a line of the log
+		"replay": {operate.USDPerReplay, cost.DynamoRead.Of(3) + cost.DynamoWrite.Of(6) +
+			cost.SQSRequest.Of(2) + cost.SQSFair.Of(1) + lambda(0.04, 0.2) +
+			cost.LogsIngested.Of(600)},
+		"export": {operate.USDPerExport, cost.DynamoRead.Of(1) + cost.S3Put.Of(1./200) +
+			lambda(0.002, 0)},
+		"read": {operate.USDPerRead, cost.DynamoRead.Of(1) + lambda(0.002, 0)},
+	} {
+		if ratio := p.shown / p.counted; ratio < 1 || ratio > 1.6 {
+			t.Errorf("%s: a plan shows %.3g USD, counted are %.3g", name, p.shown, p.counted)
+		}
+	}
+}

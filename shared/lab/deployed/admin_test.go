@@ -79,7 +79,9 @@ func administered(t *testing.T, w *world) {
 // deliveries sends a webhook with a large body and a ping, and reads what became of the webhook.
 func (c client) deliveries(t *testing.T, of string) {
 	t.Helper()
-	body := []byte(`{"of": "` + strings.Repeat("a body that must not be in a message ", 40<<10) + `"}`)
+	body := []byte(
+		`{"of": "` + strings.Repeat("a body that must not be in a message ", 40<<10) + `"}`,
+	)
 	id := ""
 	eventually(t, "the source is in force", func() bool {
 		status, answer := c.w.post(t, "/in/globex/api", verify.Header{

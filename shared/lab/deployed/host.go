@@ -50,6 +50,7 @@ type Host struct {
 	services   map[string]*url.URL
 	schedules  *emulator.Scheduler
 	keys       *emulator.KMS
+	invoked    *invocations
 	meter      *meter
 	ingress    *httptest.Server
 	routes     *http.ServeMux
@@ -83,6 +84,7 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 		timeToLive: map[string]string{}, mappings: map[string]*mapping{},
 	}
 	h.ingress = httptest.NewServer(h.routes)
+	h.invoked = runInvocations(h.functionOf)
 	h.stack = newResolver(t, h.provision(ctx))
 	h.connect(services)
 	polling, stop := context.WithCancel(context.Background())
@@ -103,7 +105,7 @@ func (h *Host) connect(services emulator.Services) {
 	for name, address := range map[string]string{
 		"sqs": services.SQS, "dynamodb": services.DynamoDB, "s3": services.S3, "kms": h.keys.URL,
 		"scheduler":      h.schedules.URL,
-		"secretsmanager": h.Secrets.URL,
+		"secretsmanager": h.Secrets.URL, "lambda": h.invoked.URL,
 	} {
 		h.services[name], _ = url.Parse(address) // addresses of our own servers
 	}
@@ -281,9 +283,9 @@ func (h *Host) permitted(service, functionARN, source string) bool {
 }
 
 // functionOf returns the function with an ARN, nil if there is none.
-func (h *Host) functionOf(functionARN string) *function {
+func (h *Host) functionOf(arn string) *function {
 	for name, f := range h.functions {
-		if functionARN == arn("lambda", "function:"+name) {
+		if arn == functionARN(name) {
 			return f
 		}
 	}
@@ -308,6 +310,7 @@ func (h *Host) Close() {
 	h.stop()
 	h.polling.Wait()
 	h.ingress.Close()
+	h.invoked.Close()
 	for _, f := range h.functions {
 		if f != nil {
 			f.close()

@@ -104,11 +104,15 @@ type request struct {
 	RequestItems      map[string]any // for batch operations, by table
 	KeyID             string
 	EncryptionContext map[string]string
-	Item, Key         itemKey // for PutItem, for UpdateItem
+	Item, Key         itemKey // for PutItem; for UpdateItem and DeleteItem
 	UpdateExpression  string
-	GroupName         string
-	SecretID          string
-	Target            struct{ RoleARN string }
+
+	KeyConditionExpression    string
+	ExpressionAttributeValues map[string]struct{ S string }
+
+	GroupName string
+	SecretID  string
+	Target    struct{ RoleARN string }
 }
 
 // itemKey is the partition key of an item.
@@ -153,6 +157,9 @@ func calls(r *http.Request) ([]call, error) {
 	case name == "secretsmanager" && in.SecretID != "":
 		return []call{{action: "secretsmanager:" + operation, resource: secretARN(in.SecretID)}},
 			nil
+	case name == "lambda" && invokePath.MatchString(r.URL.Path):
+		function := invokePath.FindStringSubmatch(r.URL.Path)[1]
+		return []call{{action: "lambda:InvokeFunction", resource: functionARN(function)}}, nil
 	case name == "scheduler" && r.Method == http.MethodPost && path.Dir(r.URL.Path) == "/schedules":
 		schedule := in.GroupName + "/" + path.Base(r.URL.Path)
 		return []call{
@@ -196,10 +203,8 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 		add(in.TableName + "/index/" + in.IndexName)
 	case in.TableName != "":
 		add(in.TableName)
-		if operation == "PutItem" || operation == "UpdateItem" {
-			made[0].context = map[string]string{
-				"dynamodb:LeadingKeys": in.Item.Partition.S + in.Key.Partition.S,
-			}
+		if key := in.leadingKey(operation); key != "" {
+			made[0].context = map[string]string{"dynamodb:LeadingKeys": key}
 			if operation == "UpdateItem" {
 				made[0].context["dynamodb:Attributes"] = strings.Join(
 					updated(in.UpdateExpression), ",",
@@ -224,6 +229,22 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 	}
 	return made, nil
 }
+
+// leadingKey returns the partition that a call on a table works in; "": none that is read here.
+func (in request) leadingKey(operation string) string {
+	switch operation {
+	case "PutItem", "UpdateItem", "DeleteItem":
+		return in.Item.Partition.S + in.Key.Partition.S
+	case "Query":
+		if found := partitionIs.FindStringSubmatch(in.KeyConditionExpression); found != nil {
+			return in.ExpressionAttributeValues[found[1]].S
+		}
+	}
+	return ""
+}
+
+// partitionIs matches the part of a query's condition that names the partition.
+var partitionIs = regexp.MustCompile(`\bpk = (:\w+)`)
 
 // term matches a word of an expression that is no keyword. The relay writes keywords in capitals.
 var term = regexp.MustCompile(`:?[a-z_]+\(?`)

@@ -21,6 +21,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
 
+	"webhook-relay/shared/aws/lambda"
 	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/lab/deployed"
 )
@@ -69,6 +70,17 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 			)
 			return err
 		}, []string{"dynamodb:Query on " + table + "t"}},
+		"DynamoDB, a partition of a table": {func(ctx context.Context, c aws.Config) error {
+			_, err := dynamodb.NewFromConfig(c).Query(ctx, &dynamodb.QueryInput{
+				TableName:              aws.String("t"),
+				KeyConditionExpression: aws.String("pk = :pk AND sk >= :from"),
+				ExpressionAttributeValues: map[string]dynamotypes.AttributeValue{
+					":pk":   &dynamotypes.AttributeValueMemberS{Value: "doc/a"},
+					":from": &dynamotypes.AttributeValueMemberS{Value: "b"},
+				},
+			})
+			return err
+		}, []string{"dynamodb:Query on " + table + "t with map[dynamodb:LeadingKeys:doc/a]"}},
 		"DynamoDB, an index": {func(ctx context.Context, c aws.Config) error {
 			_, err := dynamodb.NewFromConfig(c).Query(
 				ctx, &dynamodb.QueryInput{TableName: aws.String("t"), IndexName: aws.String("i")},
@@ -116,6 +128,11 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 			})
 			return err
 		}, []string{"kms:Decrypt on " + key + " with map[kms:EncryptionContext:name:source/a]"}},
+		"Lambda": {func(ctx context.Context, c aws.Config) error {
+			return lambda.NewStarter(c, "f").StartJob(ctx, "", "job_1")
+		}, []string{
+			"lambda:InvokeFunction on arn:aws:lambda:eu-central-1:000000000000:function:f",
+		}},
 		"Scheduler, which is handed a role": {func(ctx context.Context, c aws.Config) error {
 			_, err := scheduler.NewFromConfig(c).CreateSchedule(ctx, &scheduler.CreateScheduleInput{
 				Name: aws.String("n"), GroupName: aws.String("g"),

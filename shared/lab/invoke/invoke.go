@@ -44,9 +44,9 @@ var functions = map[string]function{
 	"receive": {timeout: 10 * time.Second, memoryMB: 256,
 		environment: func(w *world) (map[string]string, error) {
 			return settings.Environment(settings.Receive{
-				CatalogTable: w.catalogTable, IngestQueueURL: w.queues[ingest],
-				OrderedIngestQueueURL: w.queues[orderedIngest],
-				BodiesBucket:          w.bucket, SecretsKeyARN: secretsKey,
+				CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable,
+				IngestQueueURL: w.queues[ingest], OrderedIngestQueueURL: w.queues[orderedIngest],
+				BodiesBucket: w.bucket, SecretsKeyARN: secretsKey,
 			})
 		}},
 	"fanout": {timeout: 30 * time.Second, memoryMB: 256,

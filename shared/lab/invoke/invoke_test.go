@@ -96,7 +96,7 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 			"sweep", "sweep/hourly",
 			[]string{
 				`(?m)^answer\n  null`, `"partial":false`, `queue retry +0\n`,
-				`ledger +1\n +sweep cursor\n`,
+				`ledger +2\n +doc/stats-tally open\n +sweep cursor\n`,
 			},
 		},
 	} {

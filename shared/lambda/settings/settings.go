@@ -16,6 +16,7 @@ const RelayName = "RELAY_NAME"
 // Receive is the environment of the function receive.
 type Receive struct {
 	CatalogTable          string `env:"RELAY_CATALOG_TABLE,notEmpty"`
+	LedgerTable           string `env:"RELAY_LEDGER_TABLE,notEmpty"` // for refused requests
 	IngestQueueURL        string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
 	OrderedIngestQueueURL string `env:"RELAY_ORDERED_INGEST_QUEUE_URL,notEmpty"`
 	BodiesBucket          string `env:"RELAY_BODIES_BUCKET,notEmpty"`

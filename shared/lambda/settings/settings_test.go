@@ -37,13 +37,13 @@ func TestWhatInfraWritesIsWhatTheFunctionReads(t *testing.T) {
 
 func TestZeroFieldsMeanTheDefaults(t *testing.T) {
 	vars, err := settings.Environment(settings.Receive{
-		CatalogTable: "a", IngestQueueURL: "b", OrderedIngestQueueURL: "e", BodiesBucket: "c",
-		SecretsKeyARN: "d",
+		CatalogTable: "a", LedgerTable: "f", IngestQueueURL: "b", OrderedIngestQueueURL: "e",
+		BodiesBucket: "c", SecretsKeyARN: "d",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(vars) != 5 {
+	if len(vars) != 6 {
 		t.Errorf("written: %v", vars)
 	}
 	for name, value := range vars {

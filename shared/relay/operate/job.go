@@ -162,9 +162,9 @@ func (j Job) Duration() time.Duration {
 // Prices of a job in USD, at AWS's list prices for bodies of up to 4 KB; see docs/cost.md. They are
 // held against the prices in shared/lab/cost.
 const (
-	USDPerReplay = 7.0e-6 // reads of event and delivery, the delivery's records, its messages
-	USDPerExport = 0.5e-6 // read of the event, its share of a file
-	USDPerRead   = 0.2e-6 // a record that is looked at
+	USDPerReplay = 7.0e-6  // reads of event and delivery, the delivery's records, its messages
+	USDPerExport = 0.25e-6 // read of the event, its share of a file
+	USDPerRead   = 0.2e-6  // a record that is looked at
 )
 
 // jobStep is the progress of a job's work. Before anything is done to the items of a page, they are

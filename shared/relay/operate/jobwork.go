@@ -307,10 +307,8 @@ func (w *jobWorker) takesDelivery(d relay.Delivery) bool {
 func (w *jobWorker) item(d relay.Delivery) JobItem {
 	return JobItem{
 		EventID: d.EventID, Endpoint: ownName(w.job.Tenant, d.Endpoint),
-		Source: ownName(
-			w.job.Tenant, d.Source,
-		), Type: d.Type, ReceivedAt: d.ReceivedAt, Status: d.Status, Reason: d.Reason,
-		Attempts: d.Attempts,
+		Source: ownName(w.job.Tenant, d.Source), Type: d.Type, ReceivedAt: d.ReceivedAt,
+		Status: d.Status, Reason: d.Reason, Attempts: d.Attempts,
 	}
 }
 

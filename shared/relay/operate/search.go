@@ -76,7 +76,7 @@ type Found[T any] struct {
 	Items   []T
 	Next    string // where to go on; "": the end
 	Scanned int    // records that were looked at
-	// everything from this time on was looked at; of deliveries: to the last endpoint
+	// everything from this time on was looked at; of deliveries: of the last endpoint
 	Until time.Time
 }
 

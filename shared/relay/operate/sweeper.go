@@ -46,7 +46,8 @@ type SweeperConfig struct {
 	Delivery      relay.Queue  // first attempts
 	Retry         relay.Queue  // later attempts
 	Now           func() time.Time
-	Documents     Documents // of the ledger, for the statistics; nil: nothing is counted
+	Documents     Documents  // of the ledger, for the statistics; nil: nothing is counted
+	Jobs          JobStarter // with Documents: resumes jobs whose worker has died; nil: none
 }
 
 // Sweeper finds deliveries whose message was lost by a bug or an outage, and sends them again. Run
@@ -99,10 +100,19 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 		return SweepReport{}, err
 	}
 	err = errors.Join(
-		r.resumeOverdue(endpoints), r.lookAtEvents(sources), r.recount(sources),
+		r.resumeJobs(), r.resumeOverdue(endpoints), r.lookAtEvents(sources), r.recount(sources),
 	)
 	r.report.Duration = s.cfg.Now().Sub(began)
 	return r.report, err
+}
+
+// resumeJobs starts the work on jobs whose worker has died.
+func (r *sweep) resumeJobs() error {
+	if r.cfg.Jobs == nil || r.cfg.Documents == nil {
+		return nil
+	}
+	_, err := ResumeJobs(r.ctx, r.cfg.Documents, r.cfg.Jobs, r.now)
+	return err
 }
 
 // sweep is one run.
