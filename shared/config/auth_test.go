@@ -296,7 +296,7 @@ func TestCredentialsAreNotSentInTheClear(t *testing.T) {
 		if _, err := config.Read(file, lookup); err != nil {
 			t.Errorf("%s: elsewhere: %v", auth, err)
 		}
-		_, err := config.ReadDeployed(file, lookup)
+		_, err := config.ReadFor("", file, config.Deployed, lookup)
 		if got := err != nil; got != refused || refused && !strings.Contains(
 			err.Error(), "relay.yaml:4: endpoints[0].auth: would be sent in the clear",
 		) {

@@ -111,12 +111,6 @@ func ReadLocal(path string, lookup func(string) (string, bool)) (catalog.Catalog
 	return (&checker{name: path, lookup: lookup, local: true}).read()
 }
 
-// ReadDeployed is Read for a deployed relay. It also reports credentials that would be sent over
-// http.
-func ReadDeployed(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
-	return (&checker{name: path, lookup: lookup, deployed: true}).read()
-}
-
 // Parse reads text as Read reads a file. name is the file's name in errors.
 func Parse(name string, text []byte, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: name, lookup: lookup}).parse(text)

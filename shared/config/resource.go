@@ -56,7 +56,7 @@ type Mode int
 const (
 	AnyRelay Mode = iota
 	Local         // settings that need AWS are reported, as ReadLocal does
-	Deployed      // credentials that would be sent over http are reported, as ReadDeployed does
+	Deployed      // credentials that would be sent over http are reported
 )
 
 // ParseResource reads a single resource, in JSON or YAML, in the form that it has in the file.

@@ -97,7 +97,11 @@ func CheckTenants(r catalog.Resource) error {
 			Path: "tenant", Err: errors.New("is for sources of the operator, not of a tenant"),
 		}
 	case r.Endpoint != nil && r.Endpoint.NeedsAWS() != "":
-		problem = &Problem{Path: "auth", Err: errors.New(
+		path, without := "tls", *r.Endpoint
+		if without.TLS = nil; without.NeedsAWS() != "" {
+			path = "auth"
+		}
+		problem = &Problem{Path: path, Err: errors.New(
 			"refers to the AWS secrets or the role of the relay's operator; a tenant cannot use these",
 		)}
 	default:
