@@ -99,7 +99,7 @@ var step = regexp.MustCompile("(?s)<!-- step:(\\w+) -->\n\n```sh\n(.*?)```")
 func TestTheWalkThroughTheAPI(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("no curl; CI has it")
+		t.Skip("the walk of docs/api.md is curl commands, and this machine has no curl: install it")
 	}
 	text, err := os.ReadFile("../../docs/api.md")
 	if err != nil {

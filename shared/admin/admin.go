@@ -37,7 +37,7 @@ type Config struct {
 	// Notifier sends the relay's own event about a change of an endpoint's state.
 	Notifier *operate.Notifier
 	// Events has the recorded events and their deliveries.
-	Events EventReader
+	Events operate.RecordReader
 	// Pinger sends pings.
 	Pinger operate.Pinger
 	// Local: settings of endpoints that need AWS are refused.

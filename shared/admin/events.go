@@ -11,13 +11,8 @@ import (
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
-
-// EventReader reads events with their deliveries.
-type EventReader interface {
-	// Event returns an event's record and its recorded deliveries. Error: catalog.ErrNotFound.
-	Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error)
-}
 
 // EventStory is what became of an event.
 type EventStory struct {
@@ -159,22 +154,21 @@ func registerEvents(r *registrar) {
 func (s *server) owned(
 	ctx context.Context, id string,
 ) (relay.EventRecord, []relay.Delivery, error) {
-	tenant := callOf(ctx).tenant
-	e, all, err := s.Events.Event(ctx, id)
-	if err == nil && tenant != "" && e.Tenant != tenant {
-		err = catalog.ErrNotFound
-	}
+	e, deliveries, err := operate.ForTenant(s.Events, callOf(ctx).tenant).Event(ctx, id)
 	if err != nil {
 		p := notFound.problem("There is no event %.100q.", id)
 		return e, nil, orError(err, catalog.ErrNotFound, p)
 	}
-	var seen []relay.Delivery
-	for _, d := range all {
-		if owner, _ := catalog.SplitName(d.Endpoint); tenant == "" || owner == tenant {
-			seen = append(seen, d)
-		}
+	return e, deliveries, nil
+}
+
+// bodyBytes returns the size of an event's body as it came.
+func bodyBytes(ctx context.Context, e relay.Event) (int, error) {
+	if e.BodyRef != nil {
+		return e.BodyRef.Size, nil
 	}
-	return e, seen, nil
+	body, err := e.Content(ctx, nil)
+	return len(body), err
 }
 
 func (s *server) story(ctx context.Context, id string) (*storyAnswer, error) {
@@ -182,20 +176,18 @@ func (s *server) story(ctx context.Context, id string) (*storyAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	tenant := callOf(ctx).tenant
+	size, err := bodyBytes(ctx, e.Event)
+	if err != nil {
+		return nil, err
+	}
 	out := EventStory{
 		ID: e.ID, Source: plainName(e.Source), Type: e.Type, Trust: string(e.Trust),
 		AcceptedAt: e.ReceivedAt, RoutedAt: e.RoutedAt, ExpiresAt: e.ExpiresAt,
-		Headers: e.Header, BodyBytes: int64(len(e.Body)), Endpoints: []string{},
+		Headers: e.Header, BodyBytes: int64(size), Endpoints: []string{},
 		Deliveries: mapped(deliveries, viewOfDelivery), Subscriptions: []Tried{},
 	}
-	if e.BodyRef != nil {
-		out.BodyBytes = int64(e.BodyRef.Size)
-	}
 	for _, endpoint := range e.Endpoints {
-		if owner, name := catalog.SplitName(endpoint); tenant == "" || owner == tenant {
-			out.Endpoints = append(out.Endpoints, name)
-		}
+		out.Endpoints = append(out.Endpoints, plainName(endpoint))
 	}
 	seen := e.Event
 	seen.Source = out.Source

@@ -8,6 +8,7 @@ import (
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
+	"webhook-relay/shared/relay/format"
 )
 
 // story records an event of the tenant acme with a delivery in each state, one of them of the
@@ -150,6 +151,15 @@ func TestALargeBody(t *testing.T) {
 		must(t, err)
 	}
 	must(t, r.config.Bodies.Put(t.Context(), "evt_large", []byte("large")))
+	text := strings.Repeat("a compressed body ", 400)
+	_, err := relay.RecordEvent(t.Context(), &r.ledger, relay.EventRecord{
+		Event: relay.Event{
+			ID: "evt_packed", Source: "app", Trust: "verified", ReceivedAt: at,
+			Packed: format.Deflate([]byte(text)),
+		},
+		RoutedAt: at, ExpiresAt: at.Add(time.Hour),
+	})
+	must(t, err)
 	token := r.token(access.Read, "")
 	a := r.send(request{
 		method: "GET", path: "/v1/events/evt_large/body", token: token,
@@ -163,6 +173,13 @@ func TestALargeBody(t *testing.T) {
 	r.send(request{
 		method: "GET", path: "/v1/events/evt_none/body", token: token,
 	}).problem(404, "not-found")
+	var packed admin.EventStory
+	r.send(request{method: "GET", path: "/v1/events/evt_packed", token: token}).wants(200, &packed)
+	if b := r.send(request{
+		method: "GET", path: "/v1/events/evt_packed/body", token: token,
+	}).wants(200, nil); string(b.body) != text || packed.BodyBytes != int64(len(text)) {
+		t.Errorf("%d bytes, said to be %d, want %d", len(b.body), packed.BodyBytes, len(text))
+	}
 	var story admin.EventStory
 	r.send(request{method: "GET", path: "/v1/events/evt_large", token: token}).wants(200, &story)
 	if story.BodyBytes != 5 || len(story.Endpoints) != 0 {

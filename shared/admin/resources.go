@@ -353,7 +353,12 @@ func (s *server) parse(
 	if err != nil {
 		return was, problemOfConfig(err)
 	}
-	return res, checkTenant(callOf(ctx).tenant, res)
+	if callOf(ctx).tenant != "" {
+		if err := config.CheckTenants(res); err != nil {
+			return was, problemOfConfig(err)
+		}
+	}
+	return res, nil
 }
 
 // problemOfConfig returns the problem for an error of package config.
@@ -375,26 +380,6 @@ func problemOfConfig(err error) error {
 	}
 	p.cause = config.ErrInvalid // the texts may have more than the log should
 	return p
-}
-
-// checkTenant returns a problem if a tenant's resource would use what belongs to the operator: the
-// relay's own AWS credentials and secrets, or other tenants' events.
-func checkTenant(tenant string, r catalog.Resource) error {
-	switch {
-	case tenant == "":
-		return nil
-	case r.Endpoint != nil && r.Endpoint.NeedsAWS() != "":
-		return at(
-			"/body",
-			"uses the relay's own AWS credentials, which only endpoints of the operator may do",
-		)
-	case r.Source != nil && r.Source.Tenant != nil:
-		return at(
-			"/body/tenant",
-			"only sources of the operator may have it; the events belong to the tenant anyway",
-		)
-	}
-	return nil
 }
 
 // fillSecrets gives an endpoint without secrets those that it has, or a new one, which it returns.

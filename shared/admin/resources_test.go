@@ -339,9 +339,15 @@ func TestBadResources(t *testing.T) {
 		},
 		"AWS, by a tenant": {"endpoints/a", tenant,
 			`{"url":"https://a.example.com","auth":{"bearer":"aws-secretsmanager:operators"}}`, 422,
-			"/body"},
+			"/body/auth"},
+		"AWS for TLS, by a tenant": {"endpoints/a", tenant,
+			`{"url":"https://a.example.com","tls":{"ca":"aws-secretsmanager:operators"}}`, 422,
+			"/body/tls"},
+		"whose events, by a tenant": {
+			"sources/a", tenant, `{"provider":"none","tenant":"globex"}`, 422, "/body/tenant",
+		},
 		"SigV4, by a tenant": {"endpoints/a", tenant,
-			`{"url":"https://a.example.com","auth":{"sigv4":{"service":"lambda","region":"eu-central-1"}}}`, 422, "/body"},
+			`{"url":"https://a.example.com","auth":{"sigv4":{"service":"lambda","region":"eu-central-1"}}}`, 422, "/body/auth"},
 		"a bad time": {
 			"endpoints/a?keep=soon", operator, `{"url":"https://a.example.com"}`, 422,
 			"/query/keep",

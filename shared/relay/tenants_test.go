@@ -536,7 +536,7 @@ func TestATenantSeesItsOwnEventsAndDeliveriesAlone(t *testing.T) {
 		for tenant, want := range map[string][]string{
 			"": {"acme/own", "all"}, "acme": {"acme/own"}, "beta": nil, "acm": nil,
 		} {
-			ledger := operate.ForTenant(&r.ledger, &r.ledger, tenant)
+			ledger := operate.ForTenant(&r.ledger, tenant)
 			record, deliveries, err := ledger.Event(t.Context(), event)
 			_, recordErr := ledger.EventRecord(t.Context(), event)
 			if want == nil {
@@ -561,7 +561,7 @@ func TestATenantSeesItsOwnEventsAndDeliveriesAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		acme := operate.ForTenant(&r.ledger, &r.ledger, "acme")
+		acme := operate.ForTenant(&r.ledger, "acme")
 		if _, err := acme.Delivery(t.Context(), record.DeliveryTo("acme/own")); err != nil {
 			t.Error(err)
 		}

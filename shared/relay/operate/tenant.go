@@ -12,14 +12,21 @@ import (
 // TenantLedger reads of the ledger what a tenant may see. Events and deliveries of others are
 // ErrNotFound. The operator ("") sees everything. Sources and endpoints have qualified names.
 type TenantLedger struct {
-	ledger     Ledger
-	deliveries relay.Deliveries
-	tenant     string
+	records RecordReader
+	tenant  string
+}
+
+// RecordReader reads single records of a ledger.
+type RecordReader interface {
+	// Event and EventRecord are as in Ledger, Delivery as in relay.Deliveries.
+	Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error)
+	EventRecord(ctx context.Context, id string) (relay.EventRecord, error)
+	Delivery(ctx context.Context, k relay.DeliveryKey) (relay.Delivery, error)
 }
 
 // ForTenant returns what a tenant may read of a ledger.
-func ForTenant(ledger Ledger, deliveries relay.Deliveries, tenant string) TenantLedger {
-	return TenantLedger{ledger: ledger, deliveries: deliveries, tenant: tenant}
+func ForTenant(records RecordReader, tenant string) TenantLedger {
+	return TenantLedger{records: records, tenant: tenant}
 }
 
 // sees tells whether something of this tenant may be seen.
@@ -35,7 +42,7 @@ func (l TenantLedger) seesEndpoint(endpoint string) bool {
 func (l TenantLedger) Event(
 	ctx context.Context, id string,
 ) (relay.EventRecord, []relay.Delivery, error) {
-	record, deliveries, err := l.ledger.Event(ctx, id)
+	record, deliveries, err := l.records.Event(ctx, id)
 	if err != nil {
 		return relay.EventRecord{}, nil, err
 	}
@@ -49,7 +56,7 @@ func (l TenantLedger) Event(
 
 // EventRecord is Ledger.EventRecord without others' endpoints.
 func (l TenantLedger) EventRecord(ctx context.Context, id string) (relay.EventRecord, error) {
-	record, err := l.ledger.EventRecord(ctx, id)
+	record, err := l.records.EventRecord(ctx, id)
 	if err != nil {
 		return relay.EventRecord{}, err
 	}
@@ -81,5 +88,5 @@ func (l TenantLedger) Delivery(
 			"delivery of %s to %s: %w", k.EventID, k.Endpoint, catalog.ErrNotFound,
 		)
 	}
-	return l.deliveries.Delivery(ctx, k)
+	return l.records.Delivery(ctx, k)
 }
