@@ -77,8 +77,8 @@ docs: ## write the generated pages and tables of the documentation anew
 	go test -count=1 -run TestProvidersPage ./shared/verify -update
 	go test -count=1 -p 1 -run TestPage ./functions/relay ./shared/lab/cost ./shared/relay ./shared/retry -update-docs
 
-cost: node ## measure what webhooks use of AWS (some 3 minutes), and write docs/cost.md
-	go test -count=1 -timeout 20m -run '^$$' -bench '^BenchmarkUsage$$' -benchtime 1x ./shared/lab/deployed -usage $(CURDIR)/shared/lab/cost/testdata/usage.json
+cost: node ## measure what webhooks use of AWS (some 10 minutes), and write docs/cost.md
+	go test -count=1 -timeout 40m -run '^$$' -bench '^BenchmarkUsage$$' -benchtime 1x ./shared/lab/deployed -usage $(CURDIR)/shared/lab/cost/testdata/usage.json
 	go test -count=1 -run TestPage ./shared/lab/cost -update-docs
 
 bench: ## run the benchmarks

@@ -16,6 +16,8 @@ const (
 	// WaitEndpointMs is how long the slowest endpoint of a batch takes to answer. It is nearly all
 	// of deliver's time.
 	WaitEndpointMs = 200
+	// ObjectMonths is how long an object stays in the bucket with the default retention: 61 days.
+	ObjectMonths = 61. / 30
 	// FullProcessorMiB is the memory size at which a function has one full processor. With less
 	// memory it has the same share of a processor:
 	// https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html.
@@ -44,6 +46,8 @@ func Of(u Usage) Bill {
 	b.add("DynamoDB, writes", DynamoWrite.Of(u.units("dynamodb:PutItem")))
 	b.add("DynamoDB, reads", DynamoRead.Of(u.units("dynamodb:GetItem")))
 	b.add("DynamoDB, 30 days of storage", DynamoStored.Of(float64(u.StoredBytes)))
+	b.add("S3, requests", S3Put.Of(u.units("s3:PUT"))+S3Get.Of(u.units("s3:GET")))
+	b.add("S3, storage", S3Stored.Of(float64(u.ObjectBytes)*ObjectMonths))
 	b.add("Scheduler", Schedule.Of(u.units("scheduler:CreateSchedule")))
 	b.add("CloudWatch Logs", LogsIngested.Of(u.LoggedBytes()))
 	b.add("Data transfer out", TransferOut.Of(float64(u.PostedBytes)))
@@ -82,12 +86,14 @@ func (u Usage) units(operations ...string) float64 {
 	return sum
 }
 
+var sqsOperations = []string{
+	"sqs:SendMessage", "sqs:SendMessageBatch", "sqs:ReceiveMessage", "sqs:DeleteMessageBatch",
+}
+
 // sqs returns the cost of all SQS requests except empty receives.
 func (u Usage) sqs() float64 {
 	usd := 0.0
-	for _, operation := range []string{
-		"sqs:SendMessage", "sqs:SendMessageBatch", "sqs:ReceiveMessage", "sqs:DeleteMessageBatch",
-	} {
+	for _, operation := range sqsOperations {
 		usd += SQSRequest.Of(u.Calls[operation].Units) + SQSFair.Of(u.Calls[operation].Fair)
 	}
 	return usd

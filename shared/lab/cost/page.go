@@ -3,17 +3,40 @@ package cost
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
 
 // Tables returns the generated tables of docs/cost.md by name, computed from usage and prices.
 func Tables(usage []Usage, fixed []Month) map[string]string {
+	small, sizes, quiet := group(usage)
 	return map[string]string{
-		"bill": bill(usage, fixed), "money": money(usage), "calls": calls(usage),
-		"time": lambdaTime(usage), "fixed": monthly(fixed),
-		"others": others(usage), "prices": prices(),
+		"bill": bill(usage, fixed), "money": money(small), "sizes": money(sizes),
+		"quiet": quietly(quiet), "calls": calls(small), "units": units(usage),
+		"time": lambdaTime(small), "fixed": monthly(fixed),
+		"others": others(small), "others-sizes": others(sizes), "prices": prices(),
 	}
+}
+
+// group returns the scenarios of each table: events of 1 KiB, bodies of every size with no failed
+// attempts, and those with many quiet endpoints beside the one with a busy endpoint.
+func group(usage []Usage) (small, sizes, quiet []Usage) {
+	for i, u := range usage {
+		switch {
+		case u.Quiet > 0:
+			quiet = append(quiet, u)
+		case u.BodyKiB == 1:
+			small = append(small, u)
+		}
+		if i == 0 {
+			quiet = append(quiet, u)
+		}
+		if u.Quiet == 0 && (u.BodyKiB != 1 || i == 0) {
+			sizes = append(sizes, u)
+		}
+	}
+	return small, sizes, quiet
 }
 
 // Summary returns the README's line about costs.
@@ -78,19 +101,34 @@ func table(rows [][]string) string {
 func head(first string, usage []Usage) []string {
 	row := []string{first}
 	for _, u := range usage {
-		name := fmt.Sprintf("%d endpoint, %d %%", u.FanOut, u.FailingPercent)
-		if u.FanOut > 1 {
-			name = fmt.Sprintf("%d endpoints, %d %%", u.FanOut, u.FailingPercent)
-		}
-		if u.Quiet > 0 {
-			name = fmt.Sprintf("%d quiet endpoints", u.Quiet)
-		}
-		if !u.Burst {
-			name += ", one by one"
-		}
-		row = append(row, name)
+		row = append(row, u.name())
 	}
 	return row
+}
+
+// name names the scenario: by the size of its bodies unless that is 1 KiB, and by its endpoints.
+func (s Scenario) name() string {
+	var name string
+	switch {
+	case s.Quiet > 0:
+		name = fmt.Sprintf("%d quiet endpoints", s.Quiet)
+	case s.FanOut > 1:
+		name = fmt.Sprintf("%d endpoints", s.FanOut)
+	case s.BodyKiB == 1:
+		name = "1 endpoint"
+	}
+	switch {
+	case s.BodyKiB == 0:
+		name = strings.TrimSuffix("GitHub, "+name, ", ")
+	case s.BodyKiB > 1:
+		name = strings.TrimSuffix(fmt.Sprintf("%d KiB, %s", s.BodyKiB, name), ", ")
+	case s.Quiet == 0:
+		name += fmt.Sprintf(", %d %%", s.FailingPercent)
+	}
+	if !s.Burst {
+		name += ", one by one"
+	}
+	return name
 }
 
 // rowOf returns a row with one number for each scenario.
@@ -139,12 +177,42 @@ func calls(usage []Usage) string {
 			"… with those of the catalog and of endpoints in trouble", "%.2f", usage,
 			AllCallsPerEvent,
 		),
-		rowOf("DynamoDB write units for an event", "%.2f", usage, func(u Usage) float64 {
-			return u.units("dynamodb:PutItem") / float64(u.Events)
-		}),
 		rowOf("POSTs to endpoints for an event", "%.2f", usage, func(u Usage) float64 {
 			return float64(u.Attempts) / float64(u.Events)
 		})))
+}
+
+// quietly compares scenarios with many endpoints that get few events with one busy endpoint.
+func quietly(usage []Usage) string {
+	return table([][]string{
+		head("for a million events", usage),
+		rowOf("USD", "%.2f", usage, func(u Usage) float64 { return Of(u).PerMillion() }),
+		rowOf("the functions' calls for an event", "%.2f", usage, CallsPerEvent),
+		rowOf(
+			"… with those of the catalog and of endpoints in trouble", "%.2f", usage,
+			AllCallsPerEvent,
+		),
+	})
+}
+
+// units tells what is billed for an event by the unit, for each scenario in a row.
+func units(usage []Usage) string {
+	rows := [][]string{{
+		"billed units for an event", "DynamoDB, write", "DynamoDB, bytes stored", "SQS",
+		"S3, PUT", "S3, GET", "Lambda, GB-ms", "log, bytes", "bytes to endpoints",
+	}}
+	for _, u := range usage {
+		each := func(format string, n float64) string {
+			return fmt.Sprintf(format, n/float64(u.Events))
+		}
+		rows = append(rows, []string{
+			u.name(), each("%.2f", u.units("dynamodb:PutItem")), each("%.0f", float64(u.StoredBytes)),
+			each("%.2f", u.units(sqsOperations...)), each("%.2f", u.units("s3:PUT")),
+			each("%.2f", u.units("s3:GET")), each("%.1f", u.GBSeconds()*1000),
+			each("%.0f", u.LoggedBytes()), each("%.0f", float64(u.PostedBytes)),
+		})
+	}
+	return table(rows)
 }
 
 func lambdaTime(usage []Usage) string {
@@ -201,18 +269,23 @@ func others(usage []Usage) string {
 		rowOf("verifying function, EventBridge bus, API destinations", "%.2f", usage,
 			func(u Usage) float64 {
 				return u.million(
-					front(u) + BusEvent.Of(float64(u.Events)) +
+					front(u) + BusEvent.Of(float64(u.Events)*u.chunks()) +
 						APIDestination.Of(float64(u.Attempts)),
 				)
 			}),
 		rowOf("verifying function, SNS topic, HTTP subscriptions", "%.2f", usage,
 			func(u Usage) float64 {
 				return u.million(
-					front(u) + SNSPublish.Of(float64(u.Events)) +
+					front(u) + SNSPublish.Of(float64(u.Events)*u.chunks()) +
 						SNSDelivery.Of(float64(u.Attempts)),
 				)
 			}),
 	})
+}
+
+// chunks returns how many times 64 KB an event has, with its headers.
+func (u Usage) chunks() float64 {
+	return math.Ceil(float64(u.PostedBytes) / float64(max(1, u.Attempts)) / (64 << 10))
 }
 
 func prices() string {
