@@ -159,13 +159,12 @@ func (h *host) build(dir string, o hostOptions) error {
 	if h.jobs, err = h.newJobs(catalogs, ledger, documents, bodies); err != nil {
 		return err
 	}
-	events := operate.EventsBySource{Ledger: ledger, Catalogs: catalogs}
 	if h.api, err = admin.New(admin.Config{
 		Jobs: h.jobs, Events: ledger, Bodies: bodies, Searcher: operate.Searcher{
-			Events: events, Deliveries: ledger, Records: ledger, Bodies: bodies,
+			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
 			Endpoints: operate.EndpointsOf(catalogs),
 		},
-		Statistics: operate.Statistics{Documents: documents, Events: events},
+		Statistics: operate.Statistics{Documents: documents, Events: ledger},
 		Catalogs:   catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
 		States: ledger, Local: true, Notifier: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],

@@ -16,8 +16,7 @@ func (h *host) newJobs(
 ) (*operate.Jobs, error) {
 	return operate.NewJobs(operate.JobsConfig{
 		Documents: documents, Deliveries: ledger, Records: ledger, Bodies: bodies,
-		Events:    operate.EventsBySource{Ledger: ledger, Catalogs: catalogs},
-		Endpoints: operate.EndpointsOf(catalogs), Starter: h,
+		Events: ledger, Endpoints: operate.EndpointsOf(catalogs), Starter: h,
 		Replayer: operate.Replayer{
 			Ledger: ledger, Deliveries: ledger, Retry: h.queues[retryQueue],
 		},

@@ -31,11 +31,11 @@ func (r *rig) addLedger() {
 	}
 	r.config.Bodies = bodies
 	r.config.Searcher = operate.Searcher{
-		Events: r, Deliveries: &r.ledger, Records: &r.ledger, Bodies: bodies, Endpoints: endpoints,
+		Events: &r.ledger, Deliveries: &r.ledger, Records: &r.ledger, Bodies: bodies, Endpoints: endpoints,
 	}
 	r.config.Statistics = operate.Statistics{Documents: r.config.LedgerDocuments}
 	r.config.Jobs = lab.Must(operate.NewJobs(operate.JobsConfig{
-		Documents: r.config.LedgerDocuments, Deliveries: &r.ledger, Events: r, Records: &r.ledger,
+		Documents: r.config.LedgerDocuments, Deliveries: &r.ledger, Events: &r.ledger, Records: &r.ledger,
 		Bodies: bodies, Endpoints: endpoints, Starter: r, Now: r.clock.now,
 		Replayer: operate.Replayer{Ledger: &r.ledger, Deliveries: &r.ledger, Retry: r},
 	}))
@@ -58,22 +58,6 @@ func (r *rig) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return r.retry.Send(ctx, msgs)
 }
 
-// EventsIn lists the events of the ledger: the tests have one, evt_1 of the source app.
-func (r *rig) EventsIn(
-	ctx context.Context, q operate.EventQuery,
-) ([]operate.EventKey, relay.Page, error) {
-	var found []operate.EventKey
-	for _, id := range []string{"evt_2", "evt_1"} {
-		e, err := r.ledger.EventRecord(ctx, id)
-		if err == nil && strings.HasPrefix(e.Source, "acme/") == (q.Tenant == "acme") {
-			found = append(found, operate.EventKey{
-				ID: e.ID, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
-			})
-		}
-	}
-	return found, "", nil
-}
-
 // record records an event of the source app with a dead delivery to shop.
 func (r *rig) record(tenant, id string) {
 	r.t.Helper()
@@ -81,7 +65,7 @@ func (r *rig) record(tenant, id string) {
 	source, endpoint := catalog.Qualify(tenant, "app"), catalog.Qualify(tenant, "shop")
 	existing, err := relay.RecordEvent(r.t.Context(), &r.ledger, relay.EventRecord{
 		Event: relay.Event{
-			ID: id, Source: source, Type: "invoice.paid", Trust: "verified", ReceivedAt: at,
+			ID: id, Tenant: tenant, Source: source, Type: "invoice.paid", Trust: "verified", ReceivedAt: at,
 			Header: relay.Header{"content-type": "application/json"}, Body: []byte(`{"n": 1}`),
 		},
 		MessageID: id, Endpoints: []string{endpoint}, RoutedAt: at,

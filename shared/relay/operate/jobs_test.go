@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -73,7 +72,8 @@ func (y *yard) event(
 	}
 	if _, err := relay.RecordEvent(y.t.Context(), &y.ledger, relay.EventRecord{
 		Event: relay.Event{
-			ID: id, Source: source, Type: eventType, ReceivedAt: now, Body: []byte(body),
+			ID: id, Tenant: tenant, Source: source, Type: eventType, ReceivedAt: now,
+			Body:   []byte(body),
 			Header: relay.Header{"content-type": "application/json"},
 		},
 		MessageID: id, Endpoints: endpoints, RoutedAt: now, ExpiresAt: now.Add(90 * 24 * time.Hour),
@@ -81,7 +81,7 @@ func (y *yard) event(
 		y.t.Fatal(err)
 	}
 	y.events = append(y.events, operate.EventKey{
-		ID: id, Source: source, Type: eventType, ReceivedAt: now,
+		ID: id, Tenant: tenant, Source: source, Type: eventType, ReceivedAt: now,
 	})
 	for _, endpoint := range endpoints {
 		d := relay.Delivery{
@@ -244,9 +244,7 @@ func (p *struckPorts) EventsIn(
 ) (found []operate.EventKey, next relay.Page, err error) {
 	err = p.do("list events", func() error {
 		for _, k := range slices.Backward(p.events) {
-			if from := string(q.Page); from != "" && k.ID >= from ||
-				path.Dir(k.Source) != path.Dir(path.Join(q.Tenant, "app")) ||
-				k.ReceivedAt.Before(q.From) || !q.To.IsZero() && !k.ReceivedAt.Before(q.To) {
+			if from := string(q.Page); from != "" && k.ID >= from || !q.Takes(k) {
 				continue
 			}
 			if len(found) == min(q.Limit, 7) {
