@@ -56,9 +56,10 @@ type Scenario struct {
 
 // Function is what a function used.
 type Function struct {
-	MemoryMiB    int     `json:"memoryMiB"`
-	Invocations  int     `json:"invocations"`
-	ProcessorMs  float64 `json:"processorMs"` // of all its processes, without the starts before it was counted
+	MemoryMiB   int `json:"memoryMiB"`
+	Invocations int `json:"invocations"`
+	// of all its processes, without the starts before it was counted
+	ProcessorMs  float64 `json:"processorMs"`
 	LoggedBytes  int     `json:"loggedBytes"` // by the function itself
 	LoggedEvents int     `json:"loggedEvents"`
 }

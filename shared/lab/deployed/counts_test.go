@@ -140,7 +140,8 @@ func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Us
 	}
 	l := load{
 		b: b, host: host, endpoints: e, url: host.Outputs["IngressUrl"] + "/in/app", secret: secret,
-		quiet: s.Quiet, fanOut: int64(s.FanOut), sent: new(atomic.Int64), bodies: bodies(b, s.BodyKiB),
+		quiet: s.Quiet, fanOut: int64(s.FanOut), sent: new(atomic.Int64),
+		bodies: bodies(b, s.BodyKiB),
 	}
 	l.run(s, max(events/warmUp, s.Quiet))
 	before := l.used()

@@ -267,7 +267,8 @@ func (i *Instance) ProcessorTime() time.Duration {
 // https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat.
 func runningTime(pid int) time.Duration {
 	var total time.Duration
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is good
+	// the pattern is good
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	for _, name := range threads {
 		text, err := os.ReadFile(name)
 		if err != nil {
