@@ -65,8 +65,9 @@ func (r *rig) record(tenant, id string) {
 	source, endpoint := catalog.Qualify(tenant, "app"), catalog.Qualify(tenant, "shop")
 	existing, err := relay.RecordEvent(r.t.Context(), &r.ledger, relay.EventRecord{
 		Event: relay.Event{
-			ID: id, Tenant: tenant, Source: source, Type: "invoice.paid", Trust: "verified", ReceivedAt: at,
-			Header: relay.Header{"content-type": "application/json"}, Body: []byte(`{"n": 1}`),
+			ID: id, Tenant: tenant, Source: source, Type: "invoice.paid", Trust: "verified",
+			ReceivedAt: at,
+			Header:     relay.Header{"content-type": "application/json"}, Body: []byte(`{"n": 1}`),
 		},
 		MessageID: id, Endpoints: []string{endpoint}, RoutedAt: at,
 		ExpiresAt: at.Add(24 * time.Hour),
