@@ -14,7 +14,8 @@ var calls = map[string][]string{
 		"PutObject body", "SendMessage ingest", "SendMessage ordered-ingest",
 	},
 	"fanout": {
-		"GetItem catalog", "Query catalog", "PutItem event", "GetItem event", "GetObject body",
+		"GetItem catalog", "Query catalog", "PutItem event", "PutItem hours", "GetItem event",
+		"GetObject body",
 		"SendMessage delivery", "SendMessageBatch delivery", "SendMessage ordered-delivery",
 		"SendMessageBatch ordered-delivery",
 		"SendMessage ingest-dlq",

@@ -141,7 +141,7 @@ func (c *call) item() string {
 		return "ledger"
 	case textOf(c.doc, "IndexName") != "":
 		return textOf(c.doc, "IndexName")
-	case partition == "learned":
+	case partition == "learned" || partition == "hours":
 		return partition
 	case strings.HasPrefix(partition, deliveryPrefix):
 		return "delivery"
