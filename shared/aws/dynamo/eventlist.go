@@ -171,11 +171,11 @@ func (s *search) hour(ctx context.Context, hour time.Time) (done bool, err error
 		case m.frontier() < 0 && ready <= room:
 			m.take(ready)
 			s.at = eventsPlace{at: hour.UnixMilli(), entries: hour.UnixMilli()}
-			return ready < room && s.keys < maxKeys, nil
+			return ready < room && s.keys < s.most, nil
 		case ready >= room:
 			s.at = m.take(room)
 			return false, nil
-		case s.keys >= maxKeys && s.at.isBefore(m.end(ready)):
+		case s.keys >= s.most && s.at.isBefore(m.end(ready)):
 			s.at = m.take(ready)
 			return false, nil
 		}

@@ -44,6 +44,7 @@ type Ledger struct {
 	table
 	bodies relay.Bodies // nil: none
 	marked sync.Map     // the hours that this process has marked as having events
+	most   int          // maxKeys
 }
 
 // NewLedger returns the ledger in a table. Where it costs less, the bodies of events that are
@@ -51,7 +52,7 @@ type Ledger struct {
 // its objects: at least as long as an event. nil: all are in the table, and a body that is stored
 // in an object cannot be read.
 func NewLedger(client *dynamodb.Client, tableName string, bodies relay.Bodies) *Ledger {
-	return &Ledger{table: table{client: client, name: tableName}, bodies: bodies}
+	return &Ledger{table: table{client: client, name: tableName}, bodies: bodies, most: maxKeys}
 }
 
 // Delivery implements relay.Deliveries.
