@@ -69,9 +69,10 @@
 // doc is in the core's own versioned format. packed holds doc and body, compressed together, with
 // the length of doc in front. It replaces them where it is smaller. endpoints are names, separated
 // by commas; added are those that were added later. due is in Unix milliseconds. listed is binary:
-// see appendKeys. expires_at is the table's time-to-live attribute. DynamoDB deletes expired items days late, so
-// every condition and every reader compares it. mark is random for each write. If the answer to a
-// conditional write is lost and the write is repeated, the repeat recognises its own work by it.
+// see appendKeys. expires_at is the table's time-to-live attribute. DynamoDB deletes expired items
+// days late, so every condition and every reader compares it. mark is random for each write. If the
+// answer to a conditional write is lost and the write is repeated, the repeat recognises its own
+// work by it.
 //
 // An endpoint's deliveries can be listed without an index, in the order in which their webhooks
 // were accepted. An index would cost another write for each delivery. A partition takes 1,000

@@ -126,7 +126,7 @@ func appendKeys(b []byte, newest time.Time, events []operate.EventKey) []byte {
 	names := map[string]uint64{}
 	for _, e := range events {
 		b = appendID(b, e.ID)
-		b = binary.AppendUvarint(b, uint64(max(0, newest.UnixMilli()-e.ReceivedAt.UnixMilli())))
+		b = binary.AppendVarint(b, newest.UnixMilli()-e.ReceivedAt.UnixMilli())
 		for _, name := range []string{e.Tenant, e.Source, e.Type} {
 			n := names[name]
 			b = binary.AppendUvarint(b, n)
@@ -207,11 +207,12 @@ func (r *keysReader) id() string {
 
 // age returns by how much an event is older than the newest one: less than an hour.
 func (r *keysReader) age() time.Duration {
-	n := r.uvarint()
-	if n >= uint64(time.Hour.Milliseconds()) {
+	n, size := binary.Varint(r.rest)
+	if size <= 0 || n < 0 || n >= time.Hour.Milliseconds() {
 		r.fail()
 		return 0
 	}
+	r.rest = r.rest[size:]
 	return time.Duration(n) * time.Millisecond
 }
 

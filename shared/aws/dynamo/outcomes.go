@@ -59,8 +59,8 @@ func (l *Ledger) outcomesPage(
 	return next, l.outcomes(ctx, events, each)
 }
 
-// outcomesPlace is a position in the entries of an hour: a shard, an entry in it, and how many of the
-// entry's events come before. The zero value is the start.
+// outcomesPlace is a position in the entries of an hour: a shard, an entry in it, and how many of
+// the entry's events come before.
 type outcomesPlace struct {
 	shard int
 	entry string // its sort key, or a text before it

@@ -93,7 +93,7 @@ func ledgerEventOrder(t *testing.T, l LedgerUnderTest) {
 	all, recorded := scatteredEvents(230)
 	recordAll(t, l, recorded)
 	at := func(i int) time.Time { return all[i].ReceivedAt }
-	hour := func(i int) time.Time { return at(i).Truncate(time.Hour) }
+	hour := at(100).Truncate(time.Hour)
 	const micro = time.Microsecond
 	for name, q := range map[string]operate.EventQuery{
 		"all":                {},
@@ -105,8 +105,8 @@ func ledgerEventOrder(t *testing.T, l LedgerUnderTest) {
 		"to":                 {To: at(33)},
 		"to, after one":      {To: at(33).Add(micro), Limit: 9},
 		"between":            {From: at(200), To: at(20), Limit: 13},
-		"a whole hour":       {From: hour(100), To: hour(100).Add(time.Hour)},
-		"within an hour":     {From: hour(100).Add(time.Minute), To: hour(100).Add(50 * time.Minute)},
+		"a whole hour":       {From: hour, To: hour.Add(time.Hour)},
+		"within an hour":     {From: hour.Add(time.Minute), To: hour.Add(50 * time.Minute)},
 		"in another zone":    {To: at(90).In(time.FixedZone("IST", 19800))},
 		"an empty range":     {From: at(20), To: at(20)},
 		"a reversed range":   {From: at(20), To: at(200)},
