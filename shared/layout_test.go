@@ -51,16 +51,23 @@ var layers = []struct {
 	},
 	{"configuration", []string{"shared/config"}, with(core, "adapter")},
 	{"admin", []string{"shared/admin"}, with(core, "configuration")},
+	// what speaks the API
+	{"client", []string{"shared/admin/client"}, with(core, "admin")},
 	{"lambda", []string{"shared/lambda"}, with(core, "adapter", "name")},
 	{"name", []string{"shared/lambda/settings", "shared/telemetry/metric"}, nil},
 	{
 		"lab", []string{"shared/lab"},
-		with(core, "adapter", "configuration", "admin", "lambda", "name", "lab", "sample"),
+		with(
+			core, "adapter", "configuration", "admin", "client", "lambda", "name", "lab",
+			"sample",
+		),
 	},
 	{"sample", []string{"events"}, with(core, "configuration")},
 	{
 		"function", []string{"functions"},
-		with(core, "adapter", "configuration", "admin", "lambda", "name", "sample"),
+		with(
+			core, "adapter", "configuration", "admin", "client", "lambda", "name", "sample",
+		),
 	},
 	{"infra", []string{"infra"}, []string{"infra", "name"}},
 }

@@ -107,6 +107,7 @@ func New(c Config) (http.Handler, error) {
 func (c Config) routes() []Route {
 	has := map[string]bool{
 		"jobs": c.Jobs != nil, "stats": c.Statistics.Documents != nil,
+		"lists": c.Searcher.Events != nil,
 	}
 	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {
 		there, optional := has[r.group.name]
@@ -238,10 +239,8 @@ func (s *server) admit(r *http.Request, c *call) error {
 
 // authenticate returns who sends a request.
 func (s *server) authenticate(r *http.Request) (Principal, error) {
-	if name, ok := r.Context().Value(identityKey{}).(string); ok {
-		return Principal{
-			Who: access.Who{Kind: "iam", ID: name}, Role: access.Admin, secret: name,
-		}, nil
+	if p, ok := r.Context().Value(principalKey{}).(Principal); ok {
+		return p, nil
 	}
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {

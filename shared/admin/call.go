@@ -37,12 +37,20 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-type identityKey struct{}
+type principalKey struct{}
 
-// WithIdentity returns a context for a request whose sender was authenticated before, by API
-// Gateway with AWS IAM. name is the ARN. Such a request needs no token and has the role admin.
-func WithIdentity(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, identityKey{}, name)
+// WithPrincipal returns a context for a request whose sender was authenticated before: by API
+// Gateway, by a session of the console, or by the process itself. Such a request needs no token.
+func WithPrincipal(ctx context.Context, p Principal) context.Context {
+	if p.secret == "" {
+		p.secret = p.Kind + " " + p.ID
+	}
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// WithIdentity is WithPrincipal for an AWS identity, by its ARN. It has the role admin.
+func WithIdentity(ctx context.Context, arn string) context.Context {
+	return WithPrincipal(ctx, Principal{Who: access.Who{Kind: "iam", ID: arn}, Role: access.Admin})
 }
 
 type requestIDKey struct{}
