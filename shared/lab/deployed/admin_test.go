@@ -14,6 +14,7 @@ import (
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/lab/deployed"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/verify"
@@ -24,15 +25,21 @@ const ok = http.StatusOK
 
 // client speaks to the deployed API.
 type client struct {
-	w     *world
-	token string
+	w       *world // nil in a benchmark
+	ingress string
+	token   string
 }
 
 // newClient returns a client with a new token of the operator's.
 func newClient(t *testing.T, w *world) client {
 	t.Helper()
+	return client{w: w, ingress: w.host.Outputs["IngressUrl"], token: newToken(t, w.host)}
+}
+
+func newToken(t testing.TB, host *deployed.Host) string {
+	t.Helper()
 	tokens := access.NewTokens(
-		dynamo.NewDocuments(w.host.DynamoDB, w.host.Outputs["CatalogTable"]), time.Now,
+		dynamo.NewDocuments(host.DynamoDB, host.Outputs["CatalogTable"]), time.Now,
 	)
 	text, made, err := tokens.Make(access.Token{Name: "test", Role: access.Admin})
 	if err == nil {
@@ -41,7 +48,7 @@ func newClient(t *testing.T, w *world) client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client{w: w, token: text}
+	return text
 }
 
 // newTenant makes a tenant whose source, endpoint and subscription have the tenant's id as their
@@ -62,9 +69,9 @@ func (c client) newTenant(t *testing.T, id string) {
 	}
 }
 
-// send sends a webhook to the source of a tenant that newTenant has made, waits until it is
+// webhook sends a webhook to the source of a tenant that newTenant has made, waits until it is
 // delivered, and returns the event's id.
-func (c client) send(t *testing.T, tenant, deliveryID string, body []byte) string {
+func (c client) webhook(t *testing.T, tenant, deliveryID string, body []byte) string {
 	t.Helper()
 	v, err := verify.New(verify.Config{Provider: "standard-webhooks"}, []string{signingSecret})
 	if err != nil {
@@ -130,7 +137,7 @@ func (c client) theirs(t *testing.T, tenant, event string) {
 		t, ok, "POST", "/v1/tokens?tenant="+tenant, `{"name": "theirs", "role": "operate"}`,
 		"idempotency-key", "one",
 	)
-	theirs := client{w: c.w, token: fmt.Sprint(made["token"])}
+	theirs := client{w: c.w, ingress: c.ingress, token: fmt.Sprint(made["token"])}
 	theirs.want(t, ok, "GET", "/v1/endpoints/"+tenant, "")
 	theirs.want(t, ok, "GET", "/v1/events/"+event+"?tenant="+tenant, "")
 	theirs.want(t, http.StatusNotFound, "GET", "/v1/events/"+event+"?tenant=acme", "")
@@ -153,13 +160,22 @@ func (c client) deliveries(t *testing.T, of string) string {
 	body := []byte(
 		`{"of": "` + strings.Repeat("a body that must not be in a message ", 40<<10) + `"}`,
 	)
-	id := c.send(t, "globex", "large", body)
+	id := c.webhook(t, "globex", "large", body)
 	found := c.want(t, ok, "GET", "/v1/events/lookup"+of+"&source=globex&delivery=large", "")
 	if found["id"] != id {
 		t.Errorf("found %v, want %s", found["id"], id)
 	}
 	c.want(t, ok, "GET", "/v1/events/"+id+of, "")
 	c.want(t, ok, "GET", "/v1/deliveries/"+id+"/globex"+of, "")
+	type listed struct{ ID, Event string }
+	for path, want := range map[string]listed{
+		"/v1/events": {ID: id}, "/v1/deliveries": {Event: id},
+	} {
+		found := items[listed](t, c.do(t, ok, "GET", path+of+"&from=-1h&source=globex", ""))
+		if len(found) != 1 || found[0] != want {
+			t.Errorf("%s: %v, want %v", path, found, want)
+		}
+	}
 	if got := c.do(t, ok, "GET", "/v1/events/"+id+"/body"+of, ""); !bytes.Equal(got, body) {
 		t.Errorf("the body has %d bytes, want %d", len(got), len(body))
 	}
@@ -244,12 +260,34 @@ func (c client) want(
 	return answer
 }
 
+// do sends a request, and returns its answer. ok stands for every 2xx.
 func (c client) do(
 	t *testing.T, status int, method, path, body string, header ...string,
 ) []byte {
 	t.Helper()
+	got, answer := c.send(t, method, path, body, header...)
+	if got != status && (status != ok || got/100 != 2) {
+		t.Errorf("%s %s: %d, want %d: %.300s", method, path, got, status, answer)
+	}
+	return answer
+}
+
+// call is do in a benchmark, for answers of 2xx.
+func (c client) call(b *testing.B, method, path, body string, header ...string) []byte {
+	b.Helper()
+	status, answer := c.send(b, method, path, body, header...)
+	if status/100 != 2 {
+		b.Fatalf("%s %s: %d: %.300s", method, path, status, answer)
+	}
+	return answer
+}
+
+func (c client) send(
+	t testing.TB, method, path, body string, header ...string,
+) (int, []byte) {
+	t.Helper()
 	r, err := http.NewRequestWithContext(
-		t.Context(), method, c.w.host.Outputs["IngressUrl"]+path, strings.NewReader(body),
+		t.Context(), method, c.ingress+path, strings.NewReader(body),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -270,8 +308,5 @@ func (c client) do(
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp.StatusCode != status && (status != ok || resp.StatusCode/100 != 2) {
-		t.Errorf("%s %s: %d, want %d: %.300s", method, path, resp.StatusCode, status, answer)
-	}
-	return answer
+	return resp.StatusCode, answer
 }

@@ -62,7 +62,7 @@ func jobs(t *testing.T, w *world) {
 	c.newTenant(t, tenant)
 	var events []string
 	for i := range 3 {
-		events = append(events, c.send(t, tenant, fmt.Sprint(i), []byte(`{}`)))
+		events = append(events, c.webhook(t, tenant, fmt.Sprint(i), []byte(`{}`)))
 	}
 	replay := c.plan(t, tenant, `{"kind": "replay", "filter": {"statuses": ["delivered"]}}`)
 	if replay.Matches != len(events) {
@@ -108,7 +108,7 @@ func jobOutlivesItsWorker(t *testing.T, w *world) {
 	c.newTenant(t, tenant)
 	var events []string
 	for i := range count {
-		events = append(events, c.send(t, tenant, fmt.Sprint(i), []byte(`{}`)))
+		events = append(events, c.webhook(t, tenant, fmt.Sprint(i), []byte(`{}`)))
 	}
 	sent := func() (n int) {
 		for _, id := range events {
