@@ -83,10 +83,11 @@ func (r *relay) strangersAlarm() alarm {
 func (r *relay) adminGrants() []grant {
 	return []grant{
 		{
-			// A change of one thing is a transaction. IAM checks its parts.
+			// A change of one thing is a transaction, of which IAM checks the parts. A file is
+			// applied in batches.
 			actions: []string{
-				"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
-				"dynamodb:UpdateItem",
+				"dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
+				"dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
 			},
 			resources: []*string{r.catalog.TableArn()},
 		},
@@ -97,7 +98,10 @@ func (r *relay) adminGrants() []grant {
 			},
 			resources: []*string{r.ledger.TableArn()},
 		},
-		{actions: []string{"dynamodb:Query"}, resources: []*string{r.indexARN(eventsIndex)}},
+		{
+			actions:   []string{"dynamodb:Query"},
+			resources: []*string{r.indexARN(eventsIndex), r.indexARN(openIndex)},
+		},
 		// the audit log, kept answers and jobs; a delivery that is sent again keeps its event longer
 		r.count("doc/*", "evt_*"),
 		{

@@ -29,6 +29,7 @@ var grants = map[string][]string{
 	},
 	"AdminRole": {
 		"dynamodb:BatchGetItem on {Ledger.Arn}",
+		"dynamodb:BatchWriteItem on {Catalog.Arn}",
 		"dynamodb:DeleteItem on {Catalog.Arn}",
 		"dynamodb:DeleteItem on {Ledger.Arn}",
 		"dynamodb:GetItem on {Catalog.Arn}",
@@ -38,6 +39,7 @@ var grants = map[string][]string{
 		"dynamodb:Query on {Catalog.Arn}",
 		"dynamodb:Query on {Ledger.Arn}",
 		"dynamodb:Query on {Ledger.Arn}/index/events",
+		"dynamodb:Query on {Ledger.Arn}/index/open",
 		"dynamodb:UpdateItem on {Catalog.Arn}",
 		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[doc/* evt_*]]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:[endpoint/* source/*]]]",

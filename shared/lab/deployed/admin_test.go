@@ -130,6 +130,31 @@ func administered(t *testing.T, w *world) {
 	c.want(t, http.StatusNotFound, "GET", "/v1/tenants/globex", "")
 }
 
+// applied plans and applies a configuration file of a tenant, and exports it.
+func applied(t *testing.T, w *world) {
+	c := newClient(t, w)
+	const of = "?tenant=umbrella"
+	c.want(t, ok, "PUT", "/v1/tenants/umbrella", `{"name": "Umbrella"}`, "if-none-match", "*")
+	const file = `
+endpoints:
+  - {name: shop, url: https://shop.example.com/hooks}
+  - {name: audit, url: https://audit.example.com/hooks}
+`
+	yaml := []string{"content-type", "application/yaml"}
+	for _, text := range []string{file, strings.Replace(file, "/hooks", "/webhooks", 1)} {
+		planned := c.want(t, ok, "POST", "/v1/plan"+of, text, yaml...)
+		c.want(
+			t, ok, "POST", "/v1/apply"+of, text,
+			append(yaml, "if-match", fmt.Sprintf(`"%v"`, planned["revision"]))...,
+		)
+	}
+	if text := c.do(t, ok, "GET", "/v1/export"+of, ""); !bytes.Contains(
+		text, []byte("https://shop.example.com/webhooks"),
+	) {
+		t.Errorf("exported: %s", text)
+	}
+}
+
 // theirs looks at a tenant with a token of the tenant's own, which sees no other tenant.
 func (c client) theirs(t *testing.T, tenant, event string) {
 	t.Helper()

@@ -87,6 +87,7 @@ func TestDeployed(t *testing.T) {
 			"a tenant's source learns its secret":           tenantLearns,
 			"the API runs a tenant":                         administered,
 			"the API runs jobs":                             jobs,
+			"the API applies a file":                        applied,
 			"what cannot be processed is put aside":         putAside,
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/operate"
 )
 
@@ -54,17 +55,35 @@ func (c client) jobIs(
 	return j
 }
 
-// jobs plans and runs jobs through the API: one that sends again, one that is cancelled, and an
+// jobs plans and runs jobs through the API: two that send again, one that is cancelled, and an
 // export with its file.
 func jobs(t *testing.T, w *world) {
 	c := newClient(t, w)
 	const tenant, of = "initech", "?tenant=initech"
 	c.newTenant(t, tenant)
+	w.answer("refuses", statuses(http.StatusUnprocessableEntity))
+	c.want(t, ok, "PUT", "/v1/endpoints/refuses"+of, fmt.Sprintf(
+		`{"url": %q, "retry": {"final": ["422"]}}`, w.endpoints+"/refuses",
+	), "if-none-match", "*")
+	c.want(
+		t, ok, "PUT", "/v1/subscriptions/refuses"+of,
+		`{"source": "initech", "endpoint": "refuses"}`, "if-none-match", "*",
+	)
 	var events []string
 	for i := range 3 {
 		events = append(events, c.webhook(t, tenant, fmt.Sprint(i), []byte(`{}`)))
 	}
-	replay := c.plan(t, tenant, `{"kind": "replay", "filter": {"statuses": ["delivered"]}}`)
+	for _, id := range events {
+		w.settled(t, id, "initech/refuses", relay.Dead, 1)
+	}
+	w.answer("refuses", statuses(http.StatusOK))
+	redrive := c.plan(t, tenant, `{"kind": "redrive"}`)
+	c.act(t, tenant, redrive.ID, "run")
+	for _, id := range events {
+		w.settled(t, id, "initech/refuses", relay.Delivered, 2)
+	}
+	const delivered = `"filter": {"statuses": ["delivered"], "endpoints": ["initech"]}`
+	replay := c.plan(t, tenant, `{"kind": "replay", `+delivered+`}`)
 	if replay.Matches != len(events) {
 		t.Errorf("%d deliveries match, want %d", replay.Matches, len(events))
 	}
@@ -77,7 +96,7 @@ func jobs(t *testing.T, w *world) {
 			return len(w.posts(tenant, id)) < 2
 		})
 	})
-	slow := c.plan(t, tenant, `{"kind": "replay", "rate": 1}`)
+	slow := c.plan(t, tenant, `{"kind": "replay", "rate": 1, `+delivered+`}`)
 	c.act(t, tenant, slow.ID, "run")
 	c.act(t, tenant, slow.ID, "cancel")
 	c.jobIs(t, tenant, slow.ID, "cancelled", func(j job) bool { return j.State == "cancelled" })
@@ -94,7 +113,7 @@ func jobs(t *testing.T, w *world) {
 	) {
 		t.Errorf("%d files, %d lines: %.300s", export.Files, len(lines), lines)
 	}
-	if all := items[job](t, c.do(t, ok, "GET", "/v1/jobs"+of, "")); len(all) != 3 {
+	if all := items[job](t, c.do(t, ok, "GET", "/v1/jobs"+of, "")); len(all) != 4 {
 		t.Errorf("%d jobs are listed", len(all))
 	}
 	c.want(t, http.StatusNotFound, "GET", "/v1/jobs/"+export.ID+"?tenant=acme", "")
