@@ -154,7 +154,8 @@ func (c *checker) bearer(path, s string) string {
 // resolved when it is needed.
 func (c *checker) secretOrReference(path, s string) (string, bool) {
 	s, ok := c.value(path, s, true)
-	if name, is := strings.CutPrefix(s, catalog.SecretPrefix); is && !reference().MatchString(name) {
+	name, is := strings.CutPrefix(s, catalog.SecretPrefix)
+	if is && !reference().MatchString(name) {
 		c.fail(
 			path,
 			"is not a reference to a secret; write %sNAME-or-ARN, and add #KEY for one member of a secret that is a JSON object",
