@@ -54,6 +54,7 @@ type hostOptions struct {
 // functions do, and use the embedded adapters.
 type host struct {
 	jobs    *operate.Jobs
+	work    jobWork
 	store   *sqlite.Store
 	catalog catalogs
 	receive gateway.Lambda
@@ -94,6 +95,7 @@ func openHost(dir string, o hostOptions) (*host, error) {
 	}
 	// this command is the jq process too, see main
 	h := &host{store: store, jq: jq.New(program.Marked, self)}
+	h.work.ctx, h.work.stop = context.WithCancel(context.Background())
 	if err := h.build(dir, o); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -175,7 +177,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	}
 	if h.sweeper, err = newSweeper(&localRelay{
 		store: h.store, catalog: catalogs, queues: h.queues,
-	}, h); err != nil {
+	}); err != nil {
 		return err
 	}
 	h.fanout, h.deliver = fanout.Process, deliverer.Process
@@ -261,6 +263,7 @@ func (h *host) waiting(ctx context.Context) int {
 }
 
 func (h *host) close() error {
+	h.stopJobs()
 	h.jq.Close()
 	if err := h.store.Close(); err != nil {
 		return fmt.Errorf("closing the store: %w", err)

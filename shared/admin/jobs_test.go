@@ -483,3 +483,70 @@ func TestTry(t *testing.T) {
 	r.send(request{method: "POST", path: "/v1/try", token: acme, body: `{"id": "evt_2"` + given}).
 		wants(200, nil)
 }
+
+// TestTry_WhoseEventItIs: an event of a tenant's may have come to a source of the operator's, and
+// the operator may subscribe to a tenant's source.
+func TestTry_WhoseEventItIs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	endpoints := []catalog.Endpoint{{Name: "shop", URL: "https://example.com"}}
+	must(t, r.config.Catalogs.For("").ReplaceCatalog(t.Context(), catalog.Catalog{
+		Sources: []catalog.Source{
+			{Name: "app"}, {Name: "all", Tenant: &catalog.TenantOf{Header: "x-tenant"}},
+		},
+		Endpoints: endpoints,
+	}, 0))
+	must(t, r.config.Catalogs.For("acme").ReplaceCatalog(t.Context(), catalog.Catalog{
+		Sources: []catalog.Source{{Name: "app"}}, Endpoints: endpoints,
+		Subscriptions: []catalog.Subscription{
+			{Name: "theirs", Source: "all", Endpoint: "shop"},
+			{Name: "own", Source: "app", Endpoint: "shop"},
+		},
+	}, 0))
+	must(t, r.config.Catalogs.For("").ReplaceCatalog(t.Context(), catalog.Catalog{
+		Sources: []catalog.Source{
+			{Name: "app"}, {Name: "all", Tenant: &catalog.TenantOf{Header: "x-tenant"}},
+		},
+		Endpoints: endpoints,
+		Subscriptions: []catalog.Subscription{
+			{Name: "same-name", Source: "app", Endpoint: "shop"},
+			{Name: "of-acme", Source: "acme/app", Endpoint: "shop"},
+		},
+	}, 1))
+	for id, source := range map[string]string{"evt_own": "acme/app", "evt_all": "all"} {
+		_, err := relay.RecordEvent(t.Context(), &r.ledger, relay.EventRecord{
+			Event: relay.Event{
+				ID: id, Tenant: "acme", Source: source, Trust: "verified",
+				ReceivedAt: r.clock.now().UTC(),
+			},
+			MessageID: id, RoutedAt: r.clock.now().UTC(),
+			ExpiresAt: r.clock.now().Add(time.Hour).UTC(),
+		})
+		must(t, err)
+	}
+	for _, test := range []struct{ tenant, id, want string }{
+		{"acme", "evt_own", "own"}, {"acme", "evt_all", "theirs"}, {"", "evt_own", "of-acme"},
+	} {
+		token := r.token(access.Read, test.tenant)
+		var tried struct{ Results []admin.Tried }
+		r.send(request{
+			method: "POST", path: "/v1/try", token: token, body: `{"id": "` + test.id + `"}`,
+		}).wants(200, &tried)
+		var story struct{ Subscriptions []admin.Tried }
+		r.send(request{method: "GET", path: "/v1/events/" + test.id, token: token}).
+			wants(200, &story)
+		for what, got := range map[string][]admin.Tried{
+			"try": tried.Results, "story": story.Subscriptions,
+		} {
+			if len(got) != 1 || got[0].Subscription != test.want {
+				t.Errorf("%s of %s for %q: %+v", what, test.id, test.tenant, got)
+			}
+		}
+	}
+	for _, id := range []string{"evt_own", "evt_all"} {
+		r.send(request{
+			method: "POST", path: "/v1/try", token: r.token(access.Read, "globex"),
+			body: `{"id": "` + id + `"}`,
+		}).problem(404, "not-found")
+	}
+}

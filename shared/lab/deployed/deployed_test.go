@@ -86,6 +86,8 @@ func TestDeployed(t *testing.T) {
 			"a tenant gets its own events, and no other":    tenant,
 			"a tenant's source learns its secret":           tenantLearns,
 			"the API runs a tenant":                         administered,
+			"the API runs jobs":                             jobs,
+			"the API applies a file":                        applied,
 			"what cannot be processed is put aside":         putAside,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -94,8 +96,11 @@ func TestDeployed(t *testing.T) {
 			})
 		}
 	})
+	t.Run("a job outlives its worker", func(t *testing.T) { jobOutlivesItsWorker(t, w) })
 	t.Run("nothing is left in a queue", w.queuesAreEmpty)
 	t.Run("nothing is late", w.nothingIsLate)
+	t.Run("the API lists what was refused and counted", func(t *testing.T) { listed(t, w) })
+	t.Run("each route of the API works", func(t *testing.T) { everyRouteWorks(t, w) })
 	t.Run("nothing else is put aside", func(t *testing.T) {
 		for name, want := range map[string]int{"IngestDlq": 2, "DeliveryDlq": 3} {
 			if n := w.messages(t, name); n != want {

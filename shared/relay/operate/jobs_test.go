@@ -208,6 +208,9 @@ func (p *struckPorts) Document(
 func (p *struckPorts) PutDocument(
 	ctx context.Context, collection string, d operate.Document, base int64,
 ) (version int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	err = p.do("write "+collection, func() (err error) {
 		version, err = p.documents.PutDocument(ctx, collection, d, base)
 		return err
@@ -340,6 +343,44 @@ type struckLedger struct {
 
 func (l struckLedger) EventRecord(ctx context.Context, id string) (relay.EventRecord, error) {
 	return l.struck.EventRecord(ctx, id)
+}
+
+// TestJobs_AStepThatIsStoppedLosesNothing: its host ends, and the next one goes on at once.
+func TestJobs_AStepThatIsStoppedLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t)
+		y.dead(10, "a")
+		job := y.plan("", operate.JobSpec{Kind: operate.JobRedrive, Rate: 1})
+		if _, err := y.jobs.Run(t.Context(), "", job.ID); err != nil {
+			t.Fatal(err)
+		}
+		y.started = nil
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+		defer stop()
+		began := time.Now()
+		if err := y.worker().Work(ctx, "", job.ID); err != nil {
+			t.Errorf("the step that was stopped: %v", err)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it went on until %s", took)
+		}
+		y.started = nil // the host that was to start the next step has ended
+		if n, err := operate.ResumeJobs(
+			t.Context(), &y.documents, &struckPorts{yard: y}, time.Now(),
+		); n != 1 || err != nil {
+			t.Errorf("%d jobs stand still, %v", n, err)
+		}
+		if done := y.finish(job); done.State != operate.JobDone || done.Error != "" ||
+			done.Progress != (operate.JobProgress{Done: 10}) {
+			t.Errorf("%+v", done)
+		}
+		for key, n := range y.sent() {
+			if n != 1 {
+				t.Errorf("%s: %d messages", key, n)
+			}
+		}
+	})
 }
 
 func TestJobs_RedriveSendsTheFrozenSetOnce(t *testing.T) {
