@@ -37,10 +37,9 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	bodies := s3.New(s3.Client(cfg), s.BodiesBucket)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
 	documents := dynamo.NewDocuments(tables, s.LedgerTable)
-	lister := operate.EventsBySource{Ledger: ledger, Catalogs: catalogs}
 	endpoints := operate.EndpointsOf(catalogs)
 	jobs, err := operate.NewJobs(operate.JobsConfig{
-		Documents: documents, Deliveries: ledger, Events: lister, Records: ledger,
+		Documents: documents, Deliveries: ledger, Events: ledger, Records: ledger,
 		Replayer: operate.Replayer{
 			Ledger: ledger, Deliveries: ledger, Retry: sqs.New(queues, s.RetryQueueURL),
 		},
@@ -59,10 +58,10 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		States:           ledger,
 		Jobs:             jobs,
 		Searcher: operate.Searcher{
-			Events: lister, Deliveries: ledger, Records: ledger, Bodies: bodies,
+			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
 			Endpoints: endpoints,
 		},
-		Statistics: operate.Statistics{Documents: documents, Events: lister},
+		Statistics: operate.Statistics{Documents: documents, Events: ledger},
 		Notifier: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, settings.Seconds(s.CatalogCacheSeconds), time.Now),
 			sqs.New(queues, s.IngestQueueURL),
