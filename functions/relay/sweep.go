@@ -8,13 +8,13 @@ import (
 )
 
 // newSweeper returns the sweeper of a local relay.
-func newSweeper(l *localRelay, jobs operate.JobStarter) (*operate.Sweeper, error) {
+func newSweeper(l *localRelay) (*operate.Sweeper, error) {
 	ledger := l.store.Ledger()
 	return operate.NewSweeper(operate.SweeperConfig{
 		Names: l.catalog, Subscriptions: l.catalog, States: ledger, Ledger: ledger,
 		Deliveries: ledger, Cursors: ledger,
 		Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue],
-		Documents: l.store.Documents(), Jobs: jobs,
+		Documents: l.store.Documents(), Jobs: l.jobs,
 	})
 }
 

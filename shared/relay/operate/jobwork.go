@@ -113,12 +113,16 @@ func (w *jobWorker) step() error {
 	if errors.Is(err, errLease) || errors.Is(err, errSuperseded) {
 		return err
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		w.job.step.Errors = 0
-	} else {
+	case w.ctx.Err() != nil: // it was stopped: nothing is wrong with the job
+		err = w.ctx.Err()
+	default:
 		w.fail(err)
 		w.countError()
 	}
+	w.ctx = context.WithoutCancel(w.ctx) // so that another worker need not wait for the lease
 	w.job.step.Worker, w.job.step.Until = "", time.Time{}
 	return errors.Join(err, w.write())
 }

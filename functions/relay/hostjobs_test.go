@@ -14,7 +14,7 @@ func TestTheLocalHostRunsJobs(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	addr, _ := startLocal(t, "--data", dir)
-	out, err := run(t, "token", "create", "--role=admin", "--name=me", "--data", dir)
+	out, err := run(t, "tokens", "create", "--role=admin", "--name=me", "--data", dir)
 	if err != nil {
 		t.Fatal(err)
 	}
