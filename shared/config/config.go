@@ -88,6 +88,9 @@ type endpoint struct {
 	Auth        *auth  `yaml:"auth"`
 	Prove       string `yaml:"prove"`
 	Ordered     order  `yaml:"ordered"`
+
+	// By source. Of a single resource only: in a file it is at the subscription.
+	Send map[string]yaml.Node `yaml:"send"`
 }
 
 type subscription struct {
@@ -346,6 +349,12 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 	out := catalog.Endpoint{
 		Name: e.Name, URL: c.url(path+".url", e.URL), Secrets: c.secrets(path, e.Secrets),
 		Header: map[string]string{},
+	}
+	if path != "" && len(e.Send) > 0 {
+		c.fail(
+			path+".send",
+			"belongs to the subscriptions in a file: put it at each from that source to this endpoint",
+		)
 	}
 	if len(out.Secrets) > 0 {
 		if _, err := sign.New(out.Secrets); err != nil {
