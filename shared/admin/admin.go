@@ -269,7 +269,7 @@ func (s *server) authenticate(r *http.Request) (Principal, error) {
 // refused is the answer to every stranger: it does not say what is wrong with the token.
 func refused(cause error) *Problem {
 	p := unauthorized.problem(
-		"Send a token of this relay: Authorization: Bearer rly_… (relay token create makes one).",
+		"Send a token of this relay: Authorization: Bearer rly_… (relay tokens create makes one).",
 	).with("www-authenticate", "Bearer")
 	p.cause = cause
 	return p
