@@ -56,11 +56,6 @@ func (l *localRelay) bodies() relay.Bodies {
 	return l.store.Bodies(relay.DefaultRetention + relay.BodiesOutlive)
 }
 
-// events returns the events of all sources.
-func (l *localRelay) events() operate.EventsBySource {
-	return operate.EventsBySource{Ledger: l.store.Ledger(), Catalogs: l.catalog}
-}
-
 // replayer returns what sends deliveries again.
 func (l *localRelay) replayer(ttl time.Duration) operate.Replayer {
 	ledger := l.store.Ledger()
@@ -76,10 +71,10 @@ func (l *localRelay) api(ttl time.Duration) (http.Handler, error) {
 	ledger, documents, bodies := l.store.Ledger(), l.store.Documents(), l.bodies()
 	return admin.New(admin.Config{
 		Jobs: l.jobs.Jobs, Events: ledger, Bodies: bodies, Searcher: operate.Searcher{
-			Events: l.events(), Deliveries: ledger, Records: ledger, Bodies: bodies,
+			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
 			Endpoints: operate.EndpointsOf(l.catalog),
 		},
-		Statistics: operate.Statistics{Documents: documents, Events: l.events()},
+		Statistics: operate.Statistics{Documents: documents, Events: ledger},
 		Catalogs:   l.catalog, CatalogDocuments: documents, LedgerDocuments: documents,
 		States: ledger, Local: true, Notifier: operate.NewNotifier(
 			relay.NewRouter(l.catalog, nil, ttl, time.Now), l.queues[ingestQueue],
@@ -93,52 +88,81 @@ func (l *localRelay) api(ttl time.Duration) (http.Handler, error) {
 type jobRunner struct {
 	*operate.Jobs
 
-	stopped context.Context // a job stops with the process
+	mu      sync.Mutex
+	stopped bool
+	ctx     context.Context // until the process stops
 	stop    context.CancelFunc
-	working sync.WaitGroup
+	running sync.WaitGroup
 }
 
 // newJobs returns the jobs. They must be closed.
 func (l *localRelay) newJobs() (*jobRunner, error) {
 	r := &jobRunner{}
-	r.stopped, r.stop = context.WithCancel(context.Background())
+	r.ctx, r.stop = context.WithCancel(context.Background())
 	ledger := l.store.Ledger()
 	var err error
 	r.Jobs, err = operate.NewJobs(operate.JobsConfig{
 		Documents: l.store.Documents(), Deliveries: ledger, Records: ledger, Bodies: l.bodies(),
-		Events: l.events(), Endpoints: operate.EndpointsOf(l.catalog), Starter: r,
+		Events: ledger, Endpoints: operate.EndpointsOf(l.catalog), Starter: r,
 		Replayer: l.replayer(0),
 	})
 	return r, err
 }
 
-// jobStep is longer than a step of a job.
-const jobStep = time.Minute
+const (
+	// jobStep is longer than a step of a job.
+	jobStep = time.Minute
+	// resumeJobsEvery is how often the host looks for jobs that stand still. It finds those of a
+	// process before it that was killed.
+	resumeJobsEvery = time.Minute
+)
 
-// StartJob implements operate.JobStarter: it works on a job in the background. If the process ends,
-// the job goes on when another resumes it.
+// StartJob implements operate.JobStarter: it works on a job in the background. A process that stops
+// does nothing: another one goes on with the job.
 func (r *jobRunner) StartJob(_ context.Context, tenant, id string) error {
-	if r.stopped.Err() != nil {
-		return nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.stopped {
+		r.running.Go(func() {
+			ctx, cancel := context.WithTimeout(r.ctx, jobStep)
+			defer cancel()
+			_ = r.Work(ctx, tenant, id) // what goes wrong is in the job
+		})
 	}
-	r.working.Go(func() {
-		ctx, cancel := context.WithTimeout(r.stopped, jobStep)
-		defer cancel()
-		_ = r.Work(ctx, tenant, id) // what goes wrong is in the job
-	})
 	return nil
 }
 
-// close stops the work on jobs. It waits until their progress is saved.
+// close ends the work on jobs, and waits until its progress is saved.
 func (r *jobRunner) close() {
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
 	r.stop()
-	r.working.Wait()
+	ended := make(chan struct{})
+	go func() {
+		r.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(drainTime):
+	}
 }
 
 // resumeJobs starts the work on jobs on which nobody works.
 func (l *localRelay) resumeJobs(ctx context.Context) error {
 	_, err := operate.ResumeJobs(ctx, l.store.Documents(), l.jobs, time.Now())
 	return err
+}
+
+// keepJobsGoing resumes jobs, at once and then every minute, until ctx ends.
+func (h *host) keepJobsGoing(ctx context.Context) {
+	for {
+		_ = h.resumeJobs(ctx) // after an error it looks again in a minute
+		if pause(ctx, resumeJobsEvery) != nil {
+			return
+		}
+	}
 }
 
 // close closes the relay.
