@@ -17,7 +17,8 @@ type Principal struct {
 	Role   access.Role
 	Tenant string // "": the operator
 	// by which answers are sealed that are kept for a repeat of the request: the token, or the name
-	secret string
+	secret  string
+	expires time.Time // of the token; zero: never
 }
 
 // call is a request that is being answered.
