@@ -53,12 +53,13 @@ var layers = []struct {
 	{"admin", []string{"shared/admin"}, with(core, "configuration")},
 	// what speaks the API
 	{"client", []string{"shared/admin/client"}, with(core, "admin")},
+	{"console", []string{"shared/admin/console"}, with(core, "admin", "client", "console")},
 	{"lambda", []string{"shared/lambda"}, with(core, "adapter", "name")},
 	{"name", []string{"shared/lambda/settings", "shared/telemetry/metric"}, nil},
 	{
 		"lab", []string{"shared/lab"},
 		with(
-			core, "adapter", "configuration", "admin", "client", "lambda", "name", "lab",
+			core, "adapter", "configuration", "admin", "client", "console", "lambda", "name", "lab",
 			"sample",
 		),
 	},
@@ -66,7 +67,7 @@ var layers = []struct {
 	{
 		"function", []string{"functions"},
 		with(
-			core, "adapter", "configuration", "admin", "client", "lambda", "name", "sample",
+			core, "adapter", "configuration", "admin", "client", "console", "lambda", "name", "sample",
 		),
 	},
 	{"infra", []string{"infra"}, []string{"infra", "name"}},

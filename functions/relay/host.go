@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/admin"
+	pages "webhook-relay/shared/admin/console"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/local/gateway"
@@ -58,6 +59,7 @@ type host struct {
 	catalog catalogs
 	receive gateway.Lambda
 	api     http.Handler // of /v1
+	pages   *pages.Console
 
 	queues  map[string]*sqlite.Queue
 	fanout  stage
@@ -171,6 +173,11 @@ func (h *host) build(dir string, o hostOptions) error {
 			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
 		),
 		Pinger: operate.Pinger{Events: ledger, Delivery: h.queues[deliveryQueue]},
+	}); err != nil {
+		return err
+	}
+	if h.pages, err = pages.New(pages.Config{
+		API: h.api, Documents: documents, Local: true,
 	}); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/events"
+	pages "webhook-relay/shared/admin/console"
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/local/gateway"
@@ -155,7 +156,11 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 func (c *localCommand) serve(
 	ctx context.Context, h *host, listener net.Listener, out *console,
 ) error {
-	front := besideAPI(gateway.New(h.receive), h.api)
+	link, err := h.pages.Link(ctx, operatorName(), linkValid)
+	if err != nil {
+		return err
+	}
+	front := besideAPI(gateway.New(h.receive), h.api, h.pages)
 	if c.Demo {
 		front = besideDemo(front, newDemoEndpoint(out))
 	}
@@ -190,10 +195,11 @@ func (c *localCommand) serve(
 		"relay     is listening on http://%s/in/{source}, data in %s, Ctrl-C stops it",
 		listener.Addr(), c.Data,
 	)
+	out.printf("console   http://%s%s signs you in, once", listener.Addr(), link)
 	if c.Demo {
 		g.Go(func() error { return sendDemo(running, listener.Addr().String(), out) })
 	}
-	err := g.Wait()
+	err = g.Wait()
 	if err == nil {
 		out.printf(
 			"stopped; %s in %s, to be processed after the next start",
@@ -203,17 +209,23 @@ func (c *localCommand) serve(
 	return err
 }
 
-// besideAPI serves the API beside the ingress. It uses no ServeMux, which would redirect requests
-// with an untidy path.
-func besideAPI(front, api http.Handler) http.Handler {
+// besideAPI serves the API and the console beside the ingress. It uses no ServeMux, which would
+// redirect requests with an untidy path.
+func besideAPI(front, api, console http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/v1/") {
+		switch first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); {
+		case strings.HasPrefix(r.URL.Path, "/v1/"):
 			api.ServeHTTP(w, r)
-			return
+		case "/"+first == pages.Base:
+			console.ServeHTTP(w, r)
+		default:
+			front.ServeHTTP(w, r)
 		}
-		front.ServeHTTP(w, r)
 	})
 }
+
+// linkValid is how long the link to the console can be used.
+const linkValid = 8 * time.Hour
 
 // besideDemo serves the demonstration's endpoint beside the relay. It uses no ServeMux, which would
 // redirect requests with an untidy path.

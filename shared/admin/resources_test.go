@@ -434,6 +434,7 @@ func TestEndpointActions(t *testing.T) {
 		}
 		r.send(post("pause", nil)).wants(200, nil)
 	}
+	r.send(request{method: "GET", path: "/v1/troubled", token: who}).wants(200, nil)
 	var sent struct{ Event string }
 	r.send(post("ping", nil)).wants(200, &sent)
 	e, _, err := r.ledger.Event(t.Context(), sent.Event)

@@ -123,13 +123,11 @@ func (v *visit) enter(path string) error {
 	inner := v.r.Clone(v.r.Context())
 	inner.URL.Path, inner.URL.RawPath = path, ""
 	h, pattern := v.pages.Handler(inner)
-	p, ok := h.(pageHandler)
-	if !ok || pattern == "" {
+	if _, ok := h.(pageHandler); !ok || pattern == "" {
 		return notFound
 	}
 	// the ServeMux sets the values of the path
 	v.pages.ServeHTTP(v.w, inner.WithContext(context.WithValue(v.r.Context(), visitKey{}, v)))
-	_ = p
 	return v.err
 }
 
@@ -152,7 +150,9 @@ type pageHandler func(*visit) error
 func (p pageHandler) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	v, _ := r.Context().Value(visitKey{}).(*visit)
 	v.r = r
-	v.err = p(v)
+	if v.err = v.readForm(); v.err == nil {
+		v.err = p(v)
+	}
 }
 
 // principal is who the API's requests come from.

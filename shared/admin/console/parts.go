@@ -3,10 +3,14 @@ package console
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/a-h/templ"
+
+	"webhook-relay/shared/admin"
 )
 
 // entry is an entry of the menu.
@@ -28,6 +32,10 @@ var entries = []entry{
 	},
 	{path: "/jobs", title: "Jobs", key: "j", routes: []string{"jobs.list"}},
 	{path: "/changes", title: "Changes", key: "c", routes: []string{"audit.list"}},
+	{
+		path: "/configuration", title: "Configuration", key: "f",
+		routes: []string{"config.export", "config.plan"},
+	},
 	{path: "/tokens", title: "Tokens", key: "t", routes: []string{"tokens.list"}},
 	{
 		path: "/tenants", title: "Tenants", key: "a", routes: []string{"tenants.list"},
@@ -81,8 +89,8 @@ func (v *visit) newer() templ.SafeURL { return v.with("next", v.query("back")) }
 // colours are those of the words of closed sets; others have none.
 var colours = map[string]string{
 	"delivered": "good", "healthy": "good", "succeeded": "good", "done": "good", "verified": "good",
-	"matched":   "good",
-	"waiting":   "wait", "held": "wait", "paused": "wait", "recovering": "wait",
+	"matched": "good",
+	"waiting": "wait", "held": "wait", "paused": "wait", "recovering": "wait",
 	"running": "wait", "planning": "wait", "planned": "wait", "unproven": "wait",
 	"unverified": "wait", "authenticated": "good", "slow": "wait",
 	"dead": "bad", "open": "bad", "disabled": "bad", "failed": "bad", "cancelled": "plain",
@@ -91,3 +99,40 @@ var colours = map[string]string{
 }
 
 func colourOf(word string) string { return cmp.Or(colours[strings.ToLower(word)], "plain") }
+
+// pageOf are the pages of the things in the audit log.
+var pageOf = map[string]string{
+	"endpoint": "endpoints", "source": "sources", "subscription": "subscriptions", "job": "jobs",
+}
+
+// detailsOf says what the details of a change show.
+func detailsOf(c admin.Change) string {
+	switch {
+	case len(c.Before) == 0:
+		return "what was made"
+	case len(c.After) == 0:
+		return "what there was"
+	}
+	return "before and after"
+}
+
+// option is a choice of a form.
+type option struct{ value, title string }
+
+// decode reads an answer of the API.
+func decode[T any](body []byte) (T, error) {
+	var out T
+	err := json.Unmarshal(body, &out)
+	return out, err
+}
+
+// query returns one parameter of a URL.
+func query(name, value string) string { return url.Values{name: {value}}.Encode() }
+
+// retained is a field of a form that was refused; "" if it was not, so that the next one is empty.
+func (v *visit) retained(name string) string {
+	if v.problem == nil {
+		return ""
+	}
+	return v.field(name, "")
+}

@@ -90,6 +90,7 @@ const (
 
 // payload is the body of an event, or an answer, as it is shown.
 type payload struct {
+	raw    string // as it came; "" if it is binary or was cut
 	text   string
 	binary bool // text is a hex dump
 	cut    bool // there is more
@@ -117,6 +118,9 @@ func payloadOf(body []byte) payload {
 		return p
 	}
 	p.text = pretty(string(head))
+	if !p.cut {
+		p.raw = string(head)
+	}
 	return p
 }
 
@@ -288,3 +292,5 @@ func number(n int, word string) string {
 	}
 	return count(n) + " " + word + "s"
 }
+
+func secondsOf(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -32,10 +32,10 @@ func TestPrettyChangesNothingButSpace(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		`{"a":12345678901234567890.10,"b":[1,2],"c":{},"d":[ ]}`: "{\n  \"a\": 12345678901234567890.10,\n  \"b\": [\n    1,\n    2\n  ],\n  \"c\": {},\n  \"d\": []\n}",
-		`{"x":"a,b{c}\":[\u0041"}`: "{\n  \"x\": \"a,b{c}\\\":[\\u0041\"\n}",
-		`plain, text: {}`:           `plain, text: {}`,
-		`{"cut":"off`:               "{\n  \"cut\": \"off",
-		"[1e400,-0]":                "[\n  1e400,\n  -0\n]",
+		`{"x":"a,b{c}\":[\u0041"}`:                               "{\n  \"x\": \"a,b{c}\\\":[\\u0041\"\n}",
+		`plain, text: {}`:                                        `plain, text: {}`,
+		`{"cut":"off`:                                            "{\n  \"cut\": \"off",
+		"[1e400,-0]":                                             "[\n  1e400,\n  -0\n]",
 	} {
 		if got := pretty(in); got != want {
 			t.Errorf("%s:\n%s\nwant:\n%s", in, got, want)

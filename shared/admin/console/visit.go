@@ -89,6 +89,21 @@ func (v *visit) field(name, begin string) string {
 	return begin
 }
 
+// readForm reads the form that was sent.
+func (v *visit) readForm() error {
+	if v.r.Method != http.MethodPost {
+		return nil
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, admin.MaxBodyBytes+maxForm)
+	if err := v.r.ParseForm(); err != nil {
+		return &admin.Problem{
+			Title: "The form cannot be read", Status: http.StatusBadRequest,
+			Detail: "It is larger than 1 MiB, or broke off. Nothing was changed.",
+		}
+	}
+	return nil
+}
+
 // may reports whether the session may use a route of the API, so that what is refused is not
 // offered.
 func (v *visit) may(routes ...string) bool {
@@ -200,6 +215,7 @@ var said = map[string]string{
 	"revoked":   "The token is revoked. It is refused everywhere within 30 seconds.",
 	"running":   "The job runs.",
 	"cancelled": "The job is cancelled. What it has done stays done.",
+	"again":     "It is sent again. The new attempts appear below.",
 	"ended":     "All sessions of the tenant are ended.",
 	"applied":   "The configuration is applied. It is in force within 30 seconds.",
 }
