@@ -76,15 +76,11 @@ func (r *relay) addAlarms() {
 			dimension: "ScheduleGroup", of: *r.schedules.Ref(), threshold: 1, minutes: 5,
 			description: "page: EventBridge Scheduler could not send due retries. The sweep sends them when they are two hours late. First " +
 				"check that the schedules' role may still send to the retry queue."},
-		failures("ReceiveErrors", r.receive,
-			"page: receive crashes or times out, so partners get 5xx. First read its log."),
 		failures("FanoutErrors", r.fanout,
 			"page: fanout crashes or times out. Its messages are received again. First read its log."),
 		failures("DeliverErrors", r.deliver,
 			"page: deliver crashes or times out. Its messages are received again, and an endpoint may see an attempt twice. First read "+
 				"its log."),
-		throttles("ReceiveThrottles", r.receive,
-			"page: Lambda has no concurrency left for receive, so partners get 5xx. First find out which function uses the account's limit."),
 		{id: "SweptUp", namespace: metric.Namespace, metric: metric.PutBack, statistic: "Sum",
 			dimension: metric.Relay, of: *r.stack.StackName(), threshold: 1, minutes: 60,
 			description: "page: the sweep found deliveries that were lost or hours late, and sent them again. The cause is a bug or an outage. " +
@@ -112,9 +108,10 @@ func (r *relay) addAlarms() {
 		failures("AdminErrors", r.admin,
 			"ticket: the API crashes or runs out of time; webhooks are not affected. First read the log of admin."),
 		r.strangersAlarm(),
+		// It has no alarms of its own for errors and throttles of receive: each of these is a 5xx.
 		r.refusedByUs("Ingress5xx", 1, lasting,
-			"page: partners get 5xx, and not all of them send again. First read the log of receive, which answers 503 when SQS, S3 or "+
-				"DynamoDB is down. Then read integrationError in the access log, if the setting accessLog is on."),
+			"page: partners get 5xx, and not all of them send again. First read the log of receive: it crashes, or answers 503 when SQS, "+
+				"S3 or DynamoDB is down. If it has no such lines, look at the throttles of receive: Lambda has no concurrency left."),
 		// If a relay receives one webhook an hour and all of them fail, the alarm above does not
 		// fire.
 		r.refusedByUs(
@@ -214,12 +211,6 @@ func (r *relay) refusedByUs(id string, minutes int, s spell, description string)
 	return alarm{id: id, namespace: "AWS/ApiGateway", metric: "5xx", statistic: "Sum",
 		dimension: "ApiId", of: *r.api.ApiId(), threshold: 1, minutes: minutes, times: s.times,
 		outOf: s.outOf, description: description}
-}
-
-func throttles(id string, f awslambda.Function, description string) alarm {
-	a := failures(id, f, description)
-	a.metric = "Throttles"
-	return a
 }
 
 func (r *relay) addAlarm(a alarm, actions *[]any) {

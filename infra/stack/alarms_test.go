@@ -27,10 +27,8 @@ var alarms = map[string]string{
 	"RetryAge":                   "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Retry.QueueName} >= 2700 in 300 s",
 	"SlowAge":                    "ticket: Maximum AWS/SQS ApproximateAgeOfOldestMessage of QueueName {Slow.QueueName} >= 86400 in 300 s",
 	"SchedulesDropped":           "page: Sum AWS/Scheduler InvocationDroppedCount of ScheduleGroup {Schedules} >= 1 in 300 s",
-	"ReceiveErrors":              "page: Sum AWS/Lambda Errors of FunctionName {Receive} >= 1 in 60 s, 3 of 15",
 	"FanoutErrors":               "page: Sum AWS/Lambda Errors of FunctionName {Fanout} >= 1 in 60 s, 3 of 15",
 	"DeliverErrors":              "page: Sum AWS/Lambda Errors of FunctionName {Deliver} >= 1 in 60 s, 3 of 15",
-	"ReceiveThrottles":           "page: Sum AWS/Lambda Throttles of FunctionName {Receive} >= 1 in 60 s, 3 of 15",
 	"SweptUp":                    "page: Sum WebhookRelay PutBack of Relay webhook-relay-dev >= 1 in 3600 s",
 	"SweepLateOrMissing":         "ticket: Sum WebhookRelay LateOrMissing of Relay webhook-relay-dev >= 1 in 3600 s, 2 of 2",
 	"SweepUnaccounted":           "page: Sum WebhookRelay Unaccounted of Relay webhook-relay-dev >= 1 in 3600 s",
@@ -184,7 +182,7 @@ func TestEverythingAWebhookCanGetStuckInHasAnAlarm(t *testing.T) {
 	metrics := func(id string, r resource) []string {
 		switch {
 		case name(id) == "Receive":
-			return []string{"Errors", "Throttles"}
+			return nil // each error and throttle is a 5xx of the API
 		case r.Type == "AWS::Lambda::Function":
 			// where a consumer is throttled its queue's messages grow old
 			return []string{"Errors"}

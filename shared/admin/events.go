@@ -38,7 +38,7 @@ type DeliveryView struct {
 	Endpoint   string     `json:"endpoint"`
 	Source     string     `json:"source"`
 	Type       string     `json:"type,omitempty"`
-	Status     string     `json:"status" enum:"waiting,delivered,dead"`
+	Status     string     `json:"status" enum:"waiting,delivered,unneeded,dead" doc:"unneeded: its transform left nothing to send"`
 	Reason     string     `json:"reason,omitempty" doc:"Why it is dead"`
 	Held       bool       `json:"held,omitempty" doc:"The endpoint may not be called now"`
 	NextAt     *time.Time `json:"nextAt,omitempty" doc:"When its next attempt is due"`

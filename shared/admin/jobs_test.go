@@ -58,19 +58,26 @@ func (r *rig) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return r.retry.Send(ctx, msgs)
 }
 
-// EventsIn lists the events of the ledger: the tests have one, evt_1 of the source app.
+// EventsIn lists the events of the ledger that the tests record, newest first.
 func (r *rig) EventsIn(
 	ctx context.Context, q operate.EventQuery,
 ) ([]operate.EventKey, relay.Page, error) {
 	var found []operate.EventKey
-	for _, id := range []string{"evt_2", "evt_1"} {
+	for _, id := range []string{
+		"evt_0", "evt_1", "evt_2", "evt_3", relay.EventID("acme", "acme/app", "delivery-1"),
+	} {
 		e, err := r.ledger.EventRecord(ctx, id)
-		if err == nil && strings.HasPrefix(e.Source, "acme/") == (q.Tenant == "acme") {
+		if err == nil && strings.HasPrefix(e.Source, "acme/") == (q.Tenant == "acme") &&
+			q.Tenant != "other" && !e.ReceivedAt.Before(q.From) &&
+			(q.To.IsZero() || e.ReceivedAt.Before(q.To)) {
 			found = append(found, operate.EventKey{
 				ID: e.ID, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
 			})
 		}
 	}
+	slices.SortStableFunc(found, func(a, b operate.EventKey) int {
+		return b.ReceivedAt.Compare(a.ReceivedAt)
+	})
 	return found, "", nil
 }
 

@@ -86,7 +86,7 @@ func (c *call) filterHash(filter any) ([]byte, error) {
 // seal returns the next of an answer. position is where the list goes on; "": this is the end.
 // filter are the list's parameters without Paging.
 func (s *server) seal(
-	ctx context.Context, position string, filter any, //nolint:unparam // lists with filters pass them
+	ctx context.Context, position string, filter any,
 ) (string, error) {
 	if position == "" {
 		return "", nil
@@ -106,7 +106,7 @@ func (s *server) seal(
 }
 
 // position returns where a list goes on. "": its begin.
-func (s *server) position( //nolint:unparam // lists with filters pass them
+func (s *server) position(
 	ctx context.Context, next string, filter any,
 ) (string, error) {
 	if next == "" {

@@ -141,6 +141,16 @@ func routes() []Route {
 			},
 		)
 	}
+	add(group{name: "lists", register: registerLists},
+		Route{
+			ID: "events.list", Method: get, Path: "/v1/events", Role: read, Scope: Tenant,
+			Changes: no, Summary: "List events, newest first", group: nil,
+		},
+		Route{
+			ID: "deliveries.list", Method: get, Path: "/v1/deliveries", Role: read, Scope: Tenant,
+			Changes: no, Summary: "List deliveries by endpoint, newest first", group: nil,
+		},
+	)
 	add(group{name: "events", register: registerEvents},
 		Route{
 			ID: "events.get", Method: get, Path: "/v1/events/{id}", Role: read, Scope: Tenant,

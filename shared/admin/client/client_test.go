@@ -53,7 +53,9 @@ func TestBothWays(t *testing.T) {
 	h, config := api(t)
 	inside := client.InProcess(h, operator(access.Admin), "")
 	if err := put(
-		t.Context(), inside, client.Path("v1", "sources", "app"), map[string]any{"provider": "none"},
+		t.Context(), inside, client.Path(
+			"v1", "sources", "app",
+		), map[string]any{"provider": "none"},
 	); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,9 @@ func TestBothWays(t *testing.T) {
 			t.Errorf("%s: %d sources, want 1", name, found)
 		}
 		var p *admin.Problem
-		if _, err := client.Get[any](t.Context(), c, "/v1/sources/none", nil); !errors.As(err, &p) ||
+		if _, err := client.Get[any](
+			t.Context(), c, "/v1/sources/none", nil,
+		); !errors.As(err, &p) ||
 			p.Status != http.StatusNotFound || p.RequestID == "" {
 			t.Errorf("%s: a source that there is not: %v", name, err)
 		}

@@ -1,21 +1,5 @@
 package console
 
-import "time"
-
-// eventItem is an event in the list of events.
-type eventItem struct {
-	ID         string    `json:"id"`
-	Source     string    `json:"source"`
-	Type       string    `json:"type"`
-	Trust      string    `json:"trust"`
-	AcceptedAt time.Time `json:"acceptedAt"`
-	BodyBytes  int64     `json:"bodyBytes"`
-	Endpoints  []string  `json:"endpoints"`
-	Delivered  int       `json:"delivered"`
-	Waiting    int       `json:"waiting"`
-	Dead       int       `json:"dead"`
-}
-
 // planned is what applying a configuration would change.
 type planned struct {
 	Changes []struct {

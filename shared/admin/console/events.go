@@ -88,7 +88,7 @@ func (v *visit) events() error {
 	if id := strings.TrimSpace(v.query("id")); id != "" {
 		return v.findEvent(id)
 	}
-	found, err := searchFor[eventItem](v, "/v1/events", v.filterOf(eventFilter))
+	found, err := searchFor[admin.EventItem](v, "/v1/events", v.filterOf(eventFilter))
 	if err != nil {
 		if err = v.badFilter(err); err != nil {
 			return err

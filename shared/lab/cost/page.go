@@ -206,7 +206,9 @@ func units(usage []Usage) string {
 			return fmt.Sprintf(format, n/float64(u.Events))
 		}
 		rows = append(rows, []string{
-			u.name(), each("%.2f", u.units("dynamodb:PutItem")), each("%.0f", float64(u.StoredBytes)),
+			u.name(), each("%.2f", u.units("dynamodb:PutItem")), each(
+				"%.0f", float64(u.StoredBytes),
+			),
 			each("%.2f", u.units(sqsOperations...)), each("%.2f", u.units("s3:PUT")),
 			each("%.2f", u.units("s3:GET")), each("%.1f", u.GBSeconds()*1000),
 			each("%.0f", u.LoggedBytes()), each("%.0f", float64(u.PostedBytes)),

@@ -12,6 +12,36 @@ type Usage struct {
 	Calls       map[string]Calls    `json:"calls"`       // by operation: "sqs:SendMessageBatch"
 }
 
+// Minus returns what was used between two moments of a run.
+func Minus(after, before Usage) Usage {
+	u := after
+	u.Events -= before.Events
+	u.Attempts -= before.Attempts
+	u.PostedBytes -= before.PostedBytes
+	u.StoredBytes -= before.StoredBytes
+	u.ObjectBytes -= before.ObjectBytes
+	u.Functions = map[string]Function{}
+	for name, f := range after.Functions {
+		was := before.Functions[name]
+		f.Invocations -= was.Invocations
+		f.ProcessorMs -= was.ProcessorMs
+		f.LoggedBytes -= was.LoggedBytes
+		f.LoggedEvents -= was.LoggedEvents
+		u.Functions[name] = f
+	}
+	u.Calls = map[string]Calls{}
+	for name, c := range after.Calls {
+		was := before.Calls[name]
+		c.Calls -= was.Calls
+		c.Units -= was.Units
+		c.Fair -= was.Fair
+		if c.Calls > 0 {
+			u.Calls[name] = c
+		}
+	}
+	return u
+}
+
 // Scenario is the load of a run.
 type Scenario struct {
 	FanOut         int `json:"fanOut"`         // endpoints that get each event
@@ -26,9 +56,10 @@ type Scenario struct {
 
 // Function is what a function used.
 type Function struct {
-	MemoryMiB    int     `json:"memoryMiB"`
-	Invocations  int     `json:"invocations"`
-	ProcessorMs  float64 `json:"processorMs"` // of all its processes, including their starts
+	MemoryMiB   int `json:"memoryMiB"`
+	Invocations int `json:"invocations"`
+	// of all its processes, without the starts before it was counted
+	ProcessorMs  float64 `json:"processorMs"`
 	LoggedBytes  int     `json:"loggedBytes"` // by the function itself
 	LoggedEvents int     `json:"loggedEvents"`
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/lab/cost"
@@ -17,7 +18,8 @@ import (
 )
 
 // Usage returns what the stack has used since its start, as AWS bills it. Values that only the
-// sender and the endpoints know are zero. Processor time is known only after Close.
+// sender and the endpoints know are zero. Processor time lacks that of instances which work at the
+// moment.
 func (h *Host) Usage() cost.Usage {
 	u := cost.Usage{Functions: map[string]cost.Function{}}
 	for _, f := range h.functions {
@@ -30,13 +32,18 @@ func (h *Host) Usage() cost.Usage {
 // end closes an instance and counts what it used. The caller holds f.mu.
 func (f *function) end(i *runtimeapi.Instance) {
 	_ = i.Close() // an error changes nothing here
-	f.used.ProcessorMs += float64(i.ProcessorTime().Microseconds()) / 1000
+	f.used.ProcessorMs += milliseconds(i.ProcessorTime())
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func (f *function) usage() cost.Function {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	used := f.used
+	for _, i := range f.idle {
+		used.ProcessorMs += milliseconds(i.ProcessorTime())
+	}
 	used.MemoryMiB = f.runtime.MemoryMB
 	if l, ok := f.runtime.Log.(*logs); ok {
 		l.mu.Lock()

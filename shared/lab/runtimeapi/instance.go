@@ -8,10 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -249,15 +251,35 @@ func (i *Instance) Close() error {
 	return nil
 }
 
-// ProcessorTime returns the processor time that the process used in all. It is 0 until the process
-// has ended.
+// ProcessorTime returns the processor time that the process has used until now. While the process
+// runs that is known on Linux only, and 0 elsewhere.
 func (i *Instance) ProcessorTime() time.Duration {
 	select {
 	case <-i.ended:
 		return i.process.ProcessState.UserTime() + i.process.ProcessState.SystemTime()
 	default:
-		return 0
+		return runningTime(i.process.Process.Pid)
 	}
+}
+
+// runningTime returns the processor time of the threads of a process. The first number of a
+// thread's schedstat is in nanoseconds:
+// https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat.
+func runningTime(pid int) time.Duration {
+	var total time.Duration
+	// the pattern is good
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, name := range threads {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // the thread has ended
+		}
+		first, _, _ := strings.Cut(string(text), " ")
+		if ns, err := strconv.ParseInt(first, 10, 64); err == nil {
+			total += time.Duration(ns)
+		}
+	}
+	return total
 }
 
 // end kills the process. It records the cause if there is none yet.

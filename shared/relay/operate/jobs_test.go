@@ -288,6 +288,16 @@ func (p *struckPorts) EventRecord(
 	return r, err
 }
 
+func (p *struckPorts) Event(
+	ctx context.Context, id string,
+) (r relay.EventRecord, all []relay.Delivery, err error) {
+	err = p.do("read event and deliveries", func() (err error) {
+		r, all, err = p.ledger.Event(ctx, id)
+		return err
+	})
+	return r, all, err
+}
+
 func (p *struckPorts) Delivery(
 	ctx context.Context, k relay.DeliveryKey,
 ) (d relay.Delivery, err error) {

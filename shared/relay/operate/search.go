@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/verify"
 )
 
 // Bounds of one request of a search.
@@ -49,23 +51,31 @@ type EndpointNames func(ctx context.Context, tenant, after string) ([]string, er
 type Searcher struct {
 	Events     EventLister
 	Deliveries DeliveryLister
-	Records    EventReader
+	Records    RecordReader
 	Bodies     relay.Bodies
 	Endpoints  EndpointNames
 }
 
-// EventSearch asks for events, newest first.
-type EventSearch struct {
+// Search is what all searches ask for.
+type Search struct {
 	Selection
 	From, To time.Time // accepted not before From, and before To; zero: no limit
 	Limit    int       // 1 to MaxSearchItems
 	Position string    // Next of the call before; "": the newest
 }
 
+// EventSearch asks for events, newest first.
+type EventSearch struct {
+	Search
+	Trusts   []verify.Trust // none: all
+	Statuses []relay.Status // the event has a delivery in one of these; none: all
+	Unrouted bool           // or no subscription took it
+}
+
 // DeliverySearch asks for deliveries: endpoint by endpoint in the order of their names, those of an
 // endpoint newest first, by the acceptance of their webhooks.
 type DeliverySearch struct {
-	EventSearch
+	Search
 	Endpoints []string // names that the tenant uses; none: all
 	Statuses  []relay.Status
 	Reasons   []relay.Reason // of death; others are left out then
@@ -109,7 +119,7 @@ func (p searchPlace) done(keys []EventKey) int {
 	return i
 }
 
-func (q EventSearch) place() (searchPlace, error) {
+func (q Search) place() (searchPlace, error) {
 	p := searchPlace{To: earliest(q.To, time.Now().UTC().Add(time.Millisecond))}
 	if q.Position == "" {
 		return p, nil
@@ -142,8 +152,47 @@ func (s Searcher) SearchEvents(ctx context.Context, q EventSearch) (Found[EventK
 		if !sel.takesKey(ctx, k.Source, k.Type) {
 			return false, nil
 		}
-		return sel.takes(ctx, k.ID)
+		if takes, err := sel.takes(ctx, k.ID); !takes || err != nil {
+			return false, err
+		}
+		return s.takes(ctx, q, k.ID)
 	}, func(k EventKey) EventKey { return k })
+}
+
+// takes tells whether an event has a trust and a delivery as asked for. It reads nothing if nothing
+// was asked for.
+func (s Searcher) takes(ctx context.Context, q EventSearch, id string) (bool, error) {
+	anyStatus := len(q.Statuses) == 0 && !q.Unrouted
+	if len(q.Trusts) == 0 && anyStatus {
+		return true, nil
+	}
+	e, deliveries, err := ForTenant(s.Records, q.Tenant).Event(ctx, id)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil || len(q.Trusts) > 0 && !slices.Contains(q.Trusts, e.Trust) {
+		return false, err
+	}
+	counts := CountStatuses(e, deliveries)
+	return anyStatus || q.Unrouted && len(e.Endpoints) == 0 ||
+		slices.ContainsFunc(q.Statuses, func(s relay.Status) bool { return counts[s] > 0 }), nil
+}
+
+// CountStatuses counts the deliveries of an event by their status. Those without a record wait for
+// their first attempt.
+func CountStatuses(e relay.EventRecord, deliveries []relay.Delivery) map[relay.Status]int {
+	counts := map[relay.Status]int{}
+	recorded := map[string]bool{}
+	for _, d := range deliveries {
+		counts[d.Status]++
+		recorded[d.Endpoint] = true
+	}
+	for _, endpoint := range e.Endpoints {
+		if !recorded[endpoint] {
+			counts[relay.Waiting]++
+		}
+	}
+	return counts
 }
 
 // SearchDeliveries returns the next part of the deliveries that are asked for. Error: ErrPosition.

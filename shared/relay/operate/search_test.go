@@ -17,6 +17,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/route"
+	"webhook-relay/shared/verify"
 )
 
 func (y *yard) searcher() operate.Searcher {
@@ -47,25 +48,49 @@ func TestSearch_PartsMakeAWhole(t *testing.T) {
 		where := lab.Must(route.ParseFilter([]byte(`{"data": {"x": [1, 2]}}`)))
 		for i, q := range []operate.EventSearch{
 			{},
-			{Selection: operate.Selection{Tenant: "acme"}},
-			{Selection: operate.Selection{Types: []string{"pull.*"}}},
-			{Selection: operate.Selection{Sources: []string{"app"}, Where: where}},
-			{From: time.Now().Add(-40 * time.Second), To: time.Now().Add(-9 * time.Second)},
+			{Search: operate.Search{Selection: operate.Selection{Tenant: "acme"}}},
+			{Search: operate.Search{Selection: operate.Selection{Types: []string{"pull.*"}}}},
+			{
+				Search: operate.Search{
+					Selection: operate.Selection{Sources: []string{"app"}, Where: where},
+				},
+			},
+			{Search: operate.Search{
+				From: time.Now().Add(-40 * time.Second), To: time.Now().Add(-9 * time.Second),
+			}},
+			{Statuses: []relay.Status{relay.Dead}},
+			{Statuses: []relay.Status{relay.Waiting}, Unrouted: true},
+			{Trusts: []verify.Trust{verify.Unverified}},
+			{
+				Trusts:   []verify.Trust{verify.Verified, ""},
+				Statuses: []relay.Status{relay.Delivered},
+			},
 		} {
 			until, known := time.Now(), len(y.events)
-			takes := func(id, source, eventType string, at time.Time) bool {
+			takes := func(
+				q operate.EventSearch, id, source, eventType string, at time.Time,
+			) bool {
 				body := ""
-				if e, err := y.ledger.EventRecord(t.Context(), id); err == nil {
+				e, deliveries, err := y.ledger.Event(t.Context(), id)
+				if err == nil {
 					body = string(e.Body)
+				}
+				status := func(s relay.Status) bool {
+					return slices.ContainsFunc(deliveries, func(d relay.Delivery) bool {
+						return d.Status == s
+					})
 				}
 				return strings.HasPrefix(source, "acme/") == (q.Tenant == "acme") &&
 					(len(q.Types) == 0 || eventType == "pull.opened") &&
 					(q.Where == nil || strings.ContainsAny(body, "12")) &&
+					(len(q.Trusts) == 0 || slices.Contains(q.Trusts, e.Trust)) &&
+					(len(q.Statuses) == 0 || q.Unrouted && len(e.Endpoints) == 0 ||
+						slices.ContainsFunc(q.Statuses, status)) &&
 					!at.Before(q.From) && (q.To.IsZero() || at.Before(q.To)) && at.Before(until)
 			}
 			var want, got []string
 			for _, k := range slices.Backward(y.events[:known]) {
-				if takes(k.ID, k.Source, k.Type, k.ReceivedAt) {
+				if takes(q, k.ID, k.Source, k.Type, k.ReceivedAt) {
 					want = append(want, k.ID)
 				}
 			}
@@ -90,7 +115,7 @@ func TestSearch_PartsMakeAWhole(t *testing.T) {
 			}
 			want, got = nil, nil
 			dead := operate.DeliverySearch{
-				EventSearch: q, Statuses: []relay.Status{relay.Dead},
+				Search: q.Search, Statuses: []relay.Status{relay.Dead},
 				Endpoints: []string{"c", "a"},
 			}
 			if i == 0 {
@@ -103,7 +128,10 @@ func TestSearch_PartsMakeAWhole(t *testing.T) {
 				for _, k := range slices.Backward(y.keys) {
 					d, err := y.ledger.Delivery(t.Context(), k)
 					if err == nil && d.Endpoint == endpoint && d.Status == relay.Dead &&
-						takes(d.EventID, d.Source, d.Type, d.ReceivedAt) {
+						takes(
+							operate.EventSearch{Search: dead.Search}, d.EventID, d.Source, d.Type,
+							d.ReceivedAt,
+						) {
 						want = append(want, d.EventID+" "+endpoint)
 					}
 				}
@@ -150,9 +178,9 @@ func TestSearch_IsBounded(t *testing.T) {
 					}
 					return call()
 				}
-				q := operate.EventSearch{
+				q := operate.EventSearch{Search: operate.Search{
 					Selection: operate.Selection{Types: []string{"none"}}, Limit: 50,
-				}
+				}}
 				calls, scanned := 0, 0
 				for more := true; more; more = q.Position != "" {
 					began := time.Now()
@@ -181,7 +209,7 @@ func TestSearch_IsBounded(t *testing.T) {
 func TestSearch_RefusesAForeignPosition(t *testing.T) {
 	t.Parallel()
 	for _, position := range []string{"x", `{"p": 1}`, `[]`} {
-		q := operate.EventSearch{Position: position, Limit: 1}
+		q := operate.EventSearch{Search: operate.Search{Position: position, Limit: 1}}
 		if _, err := newYard(t).searcher().SearchEvents(
 			t.Context(), q,
 		); !errors.Is(err, operate.ErrPosition) {
