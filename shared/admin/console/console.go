@@ -81,7 +81,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, ok := strings.CutPrefix(r.URL.Path, Base)
 	switch {
 	case !ok || path != "" && path[0] != '/':
-		v.fail(notFound)
+		v.fail(errNotFound)
 		return
 	case path == "":
 		v.redirect(v.to("/"))
@@ -124,7 +124,7 @@ func (v *visit) enter(path string) error {
 	inner.URL.Path, inner.URL.RawPath = path, ""
 	h, pattern := v.pages.Handler(inner)
 	if _, ok := h.(pageHandler); !ok || pattern == "" {
-		return notFound
+		return errNotFound
 	}
 	// the ServeMux sets the values of the path
 	v.pages.ServeHTTP(v.w, inner.WithContext(context.WithValue(v.r.Context(), visitKey{}, v)))

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -68,7 +69,7 @@ func (v *visit) readEndpoint(name string) (d endpointData, err error) {
 	if d.subscriptions, err = v.subscriptionsOf(endpointKind, name); err != nil {
 		return d, err
 	}
-	d.deliveries, err = v.deliveriesOf(map[string][]string{"endpoint": {name}})
+	d.deliveries, err = v.deliveriesOf(url.Values{"endpoint": {name}, "limit": {"20"}})
 	return d, err
 }
 

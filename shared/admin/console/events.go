@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,11 +63,11 @@ func searchFor[T any](v *visit, path string, query url.Values) (search[T], error
 			}
 			return s, err
 		}
-		s.list.Items = append(s.list.Items, part.Items...)
-		s.list.Next, s.list.Page = part.Next, part.Page
+		s.Items = append(s.Items, part.Items...)
+		s.Next, s.Page = part.Next, part.Page
 		s.scanned += part.Page.Scanned
 		s.found += len(part.Items)
-		if part.Next == "" || len(s.list.Items) > 0 {
+		if part.Next == "" || len(s.Items) > 0 {
 			break
 		}
 		q.Set("next", part.Next)
@@ -283,8 +282,11 @@ func causeText(m *admin.Mismatch) string {
 	}
 	text := m.Field + " must be " + m.Wanted + "; " + found
 	if m.At == "types" || m.At == "source" {
-		text = "the " + strings.TrimSuffix(m.At, "s") + " is " + strings.Join(m.Found, ", ") +
-			", wanted is " + m.Wanted
+		word := strings.TrimSuffix(m.At, "s")
+		if text = "it has no " + word; len(m.Found) > 0 && m.Found[0] != `""` {
+			text = "its " + word + " is " + strings.Join(m.Found, ", ")
+		}
+		text += "; wanted is " + m.Wanted
 	}
 	return text
 }
@@ -306,9 +308,6 @@ func curl(to string, e admin.EventStory, body payload) string {
 
 // quoted returns a text as one word of a shell.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-// selectedIn reports whether a value is in a comma list.
-func selectedIn(list, value string) bool { return slices.Contains(words(list), value) }
 
 // elapsed is how long something took, in milliseconds.
 func elapsed(ms int64) string { return spanText(time.Duration(ms) * time.Millisecond) }

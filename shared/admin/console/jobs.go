@@ -2,7 +2,6 @@ package console
 
 import (
 	"encoding/json"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -70,7 +69,7 @@ func (v *visit) dead() error {
 		return err
 	}
 	return v.ok(
-		page{title: "Dead letters", nav: "/dead", live: v.query("next") == ""},
+		page{title: "Dead deliveries", nav: "/dead", live: v.query("next") == ""},
 		deadPage(v, found, endpoints, sources),
 	)
 }
@@ -185,5 +184,5 @@ func (v *visit) formOf(name string) string { return v.field(name, v.query(name))
 
 // deadQuery is the link to the dead deliveries of an endpoint.
 func deadQuery(endpoint string) string {
-	return "/dead?" + url.Values{"endpoint": {endpoint}}.Encode()
+	return "/dead?" + query("endpoint", endpoint)
 }

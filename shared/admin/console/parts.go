@@ -23,7 +23,7 @@ type entry struct {
 var entries = []entry{
 	{path: "/", title: "Overview", key: "o", routes: []string{"endpoints.list"}},
 	{path: "/events", title: "Events", key: "e", routes: []string{"events.get"}},
-	{path: "/dead", title: "Dead letters", key: "d", routes: []string{"jobs.list"}},
+	{path: "/dead", title: "Dead deliveries", key: "d", routes: []string{"jobs.list"}},
 	{path: "/sources", title: "Sources", key: "s", routes: []string{"sources.list"}},
 	{path: "/endpoints", title: "Endpoints", key: "n", routes: []string{"endpoints.list"}},
 	{
@@ -47,7 +47,7 @@ var entries = []entry{
 func (v *visit) menu() []entry {
 	var all []entry
 	for _, e := range entries {
-		if v.may(e.routes...) && !(e.operator && v.tenant != "") {
+		if v.may(e.routes...) && (!e.operator || v.tenant == "") {
 			all = append(all, e)
 		}
 	}

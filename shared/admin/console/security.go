@@ -63,7 +63,7 @@ func (v *visit) asset(path string) {
 	name := strings.TrimPrefix(path, "/assets/")
 	b, err := assets.ReadFile("assets/" + name)
 	if err != nil || v.r.Method != http.MethodGet {
-		v.fail(notFound)
+		v.fail(errNotFound)
 		return
 	}
 	h := v.w.Header()

@@ -20,7 +20,7 @@ import (
 
 // Errors of the console itself.
 var (
-	notFound = &admin.Problem{
+	errNotFound = &admin.Problem{
 		Title: "There is no such page", Status: http.StatusNotFound,
 		Detail: "The address is wrong, or what was here has been deleted.",
 	}
@@ -169,8 +169,9 @@ func (v *visit) refused(err error, form func(*visit) error) error {
 	return form(v)
 }
 
-// relative are the parts of a page that say how long ago something was. They change all the time.
-var relative = regexp.MustCompile(`<time [^>]*>`)
+// fleeting are the parts of a page that differ each time: how long ago something was, and the sealed
+// positions in lists.
+var fleeting = regexp.MustCompile(`<time [^>]*>|(next|back)=[^"&]*`)
 
 // show writes a page. Its ETag is made of what it shows, so a page that has not changed is not sent
 // again.
@@ -185,7 +186,7 @@ func (v *visit) show(status int, p page, content templ.Component) error {
 	h := v.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	if p.live && status == http.StatusOK {
-		sum := sha256.Sum256(relative.ReplaceAllLiteral(b.Bytes(), nil))
+		sum := sha256.Sum256(fleeting.ReplaceAllLiteral(b.Bytes(), nil))
 		tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 		h.Set("ETag", tag)
 		if v.r.Header.Get("If-None-Match") == tag {

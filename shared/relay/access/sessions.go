@@ -139,7 +139,9 @@ func sessionHash(text string) string {
 
 // Open opens a session for the holder of a token. secret is its text, for the browser. Errors:
 // those of Tokens.Authenticate.
-func (s *Sessions) Open(ctx context.Context, token string) (secret string, made Session, err error) {
+func (s *Sessions) Open(
+	ctx context.Context, token string,
+) (secret string, made Session, err error) {
 	t, err := s.tokens.Authenticate(ctx, token)
 	if err != nil {
 		return "", Session{}, err
@@ -204,7 +206,9 @@ func (s *Sessions) Link(ctx context.Context, l Link) (code string, until time.Ti
 }
 
 // Enter opens the session of a link, once. Error: ErrLink.
-func (s *Sessions) Enter(ctx context.Context, code string) (secret string, made Session, err error) {
+func (s *Sessions) Enter(
+	ctx context.Context, code string,
+) (secret string, made Session, err error) {
 	hash := sessionHash(code)
 	d, err := s.documents.Document(ctx, linksCollection, hash)
 	if errors.Is(err, catalog.ErrNotFound) {
