@@ -27,6 +27,7 @@ type Problem struct { //nolint:errname // the word of RFC 9457
 type FieldError struct {
 	Pointer string `json:"pointer" doc:"Where: /body, /query, /path or /header, and on from there as a JSON pointer" example:"/body/url"`
 	Detail  string `json:"detail" doc:"What is wrong there"`
+	Line    int    `json:"line,omitempty" doc:"The line of a configuration file"`
 }
 
 // problemURN is in front of the name of a kind of problem.

@@ -374,6 +374,9 @@ func problemOfConfig(err error) error {
 			pointer = pointerOf("body." + f.Path)
 		}
 		p = p.and(pointer, "%s", f.Err)
+		if f.File != "" { // a resource of its own has no lines to speak of
+			p.Errors[len(p.Errors)-1].Line = f.Line
+		}
 	}
 	if len(found) == 0 {
 		p = p.and("/body", "%s", strings.TrimPrefix(err.Error(), config.ErrInvalid.Error()+":\n"))

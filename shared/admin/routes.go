@@ -141,6 +141,20 @@ func routes() []Route {
 			},
 		)
 	}
+	add(group{name: "configuration", register: registerPlan},
+		Route{
+			ID: "plan", Method: post, Path: "/v1/plan", Role: admin, Scope: Tenant, Changes: no,
+			Summary: "Tell what a configuration file would change", group: nil,
+		},
+		Route{
+			ID: "apply", Method: post, Path: "/v1/apply", Role: admin, Scope: Tenant, Changes: yes,
+			Summary: "Make a configuration file the one in force: all of it or nothing", group: nil,
+		},
+		Route{
+			ID: "export", Method: get, Path: "/v1/export", Role: read, Scope: Tenant, Changes: no,
+			Summary: "The configuration as a file, without secrets", group: nil,
+		},
+	)
 	add(group{name: "lists", register: registerLists},
 		Route{
 			ID: "events.list", Method: get, Path: "/v1/events", Role: read, Scope: Tenant,

@@ -63,15 +63,36 @@ func (c *checker) tenantOf(path string, t *tenantOf) *catalog.TenantOf {
 func ReadFor(
 	tenant, path string, mode Mode, lookup func(string) (string, bool),
 ) (catalog.Catalog, error) {
+	c, err := checkerFor(tenant, path, mode, lookup)
+	if err != nil {
+		return catalog.Catalog{}, err
+	}
+	return c.read()
+}
+
+// ParseFor is ReadFor for the text of a file, whose name is used in errors only.
+func ParseFor(
+	tenant, name string, text []byte, mode Mode, lookup func(string) (string, bool),
+) (catalog.Catalog, error) {
+	c, err := checkerFor(tenant, name, mode, lookup)
+	if err != nil {
+		return catalog.Catalog{}, err
+	}
+	return c.parse(text)
+}
+
+func checkerFor(
+	tenant, name string, mode Mode, lookup func(string) (string, bool),
+) (*checker, error) {
 	if tenant != "" && !catalog.IsTenant(tenant) {
-		return catalog.Catalog{}, fmt.Errorf(
+		return nil, fmt.Errorf(
 			"%w: %q is not a tenant's id: %s", ErrInvalid, tenant, catalog.TenantForm,
 		)
 	}
-	return (&checker{
-		name: path, lookup: lookup, tenant: tenant, local: mode == Local,
+	return &checker{
+		name: name, lookup: lookup, tenant: tenant, local: mode == Local,
 		deployed: mode == Deployed,
-	}).read()
+	}, nil
 }
 
 // checkSource checks the source that a subscription names. It may be outside of the file: the

@@ -3,16 +3,18 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
+	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
 )
 
 // configData is what the page of the configuration shows.
 type configData struct {
 	text string   // the file
-	plan *planned // nil: not planned yet
+	plan *admin.Planned // nil: not planned yet
 	etag string   // of the plan
-	done *applied // nil: not applied
+	done *admin.Applied // nil: not applied
 }
 
 // removes returns how many things a plan removes.
@@ -53,15 +55,26 @@ func (v *visit) configOptions() url.Values {
 	return q
 }
 
+// file is the file of the form, with the values of its variables.
+func (v *visit) file() admin.File {
+	f := admin.File{File: v.field("text", ""), Variables: map[string]string{}}
+	for line := range strings.Lines(v.field("variables", "")) {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			f.Variables[strings.TrimSpace(name)] = strings.TrimSpace(value)
+		}
+	}
+	return f
+}
+
 func (v *visit) plan() (configData, error) {
 	answer, err := v.api.Do(v.r.Context(), client.Request{
 		Method: http.MethodPost, Path: "/v1/plan", Query: v.configOptions(),
-		Body: []byte(v.field("text", "")),
+		Body: v.file(),
 	})
 	if err != nil {
 		return configData{}, err
 	}
-	p, err := decode[planned](answer.Body)
+	p, err := decode[admin.Planned](answer.Body)
 	return configData{plan: &p, etag: answer.Header.Get("ETag")}, err
 }
 
@@ -81,12 +94,12 @@ func (v *visit) applyConfiguration() error {
 	}
 	answer, err := v.api.Do(v.r.Context(), client.Request{
 		Method: http.MethodPost, Path: "/v1/apply", Query: q,
-		Header: http.Header{"If-Match": {v.field("etag", "")}}, Body: []byte(v.field("text", "")),
+		Header: http.Header{"If-Match": {v.field("etag", "")}}, Body: v.file(),
 	})
 	if err != nil {
 		return v.refused(err, (*visit).configuration)
 	}
-	done, err := decode[applied](answer.Body)
+	done, err := decode[admin.Applied](answer.Body)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ var entries = []entry{
 	{path: "/changes", title: "Changes", key: "c", routes: []string{"audit.list"}},
 	{
 		path: "/configuration", title: "Configuration", key: "f",
-		routes: []string{"config.export", "config.plan"},
+		routes: []string{"export", "plan"},
 	},
 	{path: "/tokens", title: "Tokens", key: "t", routes: []string{"tokens.list"}},
 	{
