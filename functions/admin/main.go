@@ -1,5 +1,5 @@
-// Command admin is the Lambda function behind /v1 of the HTTP API: it serves the API by which
-// operators and tenants run the relay.
+// Command admin is the Lambda function behind /v1 and /console of the HTTP API: it serves the API by
+// which operators and tenants run the relay, and the console.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/console"
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
 	"webhook-relay/shared/aws/s3"
@@ -32,11 +33,12 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	catalogs := dynamo.NewCatalog(
 		tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
 	)
+	documents := dynamo.NewDocuments(tables, s.CatalogTable)
 	bodies := s3.New(s3.Client(cfg), s.BodiesBucket)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
 	api, err := admin.New(admin.Config{
 		Catalogs:         catalogs,
-		CatalogDocuments: dynamo.NewDocuments(tables, s.CatalogTable),
+		CatalogDocuments: documents,
 		LedgerDocuments:  dynamo.NewDocuments(tables, s.LedgerTable),
 		Events:           ledger,
 		Bodies:           bodies,
@@ -59,7 +61,11 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handler.HTTP(api, identify), nil
+	pages, err := console.New(console.Config{API: api, Documents: documents})
+	if err != nil {
+		return nil, err
+	}
+	return handler.HTTP(pages.Beside(api), identify), nil
 }
 
 // identify passes on what API Gateway knows of a request: its id, and with the setting iam who

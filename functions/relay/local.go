@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/events"
-	pages "webhook-relay/shared/admin/console"
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/local/gateway"
@@ -160,7 +159,7 @@ func (c *localCommand) serve(
 	if err != nil {
 		return err
 	}
-	front := besideAPI(gateway.New(h.receive), h.api, h.pages)
+	front := h.pages.Beside(besideAPI(gateway.New(h.receive), h.api))
 	if c.Demo {
 		front = besideDemo(front, newDemoEndpoint(out))
 	}
@@ -209,18 +208,15 @@ func (c *localCommand) serve(
 	return err
 }
 
-// besideAPI serves the API and the console beside the ingress. It uses no ServeMux, which would
-// redirect requests with an untidy path.
-func besideAPI(front, api, console http.Handler) http.Handler {
+// besideAPI serves the API beside the ingress. It uses no ServeMux, which would redirect requests
+// with an untidy path.
+func besideAPI(front, api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/"); {
-		case strings.HasPrefix(r.URL.Path, "/v1/"):
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
 			api.ServeHTTP(w, r)
-		case "/"+first == pages.Base:
-			console.ServeHTTP(w, r)
-		default:
-			front.ServeHTTP(w, r)
+			return
 		}
+		front.ServeHTTP(w, r)
 	})
 }
 

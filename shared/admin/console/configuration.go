@@ -11,9 +11,9 @@ import (
 
 // configData is what the page of the configuration shows.
 type configData struct {
-	text string   // the file
+	text string         // the file
 	plan *admin.Planned // nil: not planned yet
-	etag string   // of the plan
+	etag string         // of the plan
 	done *admin.Applied // nil: not applied
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -71,6 +72,18 @@ func (c *Console) Link(ctx context.Context, name string, valid time.Duration) (s
 	return Base + "/enter#" + code, err
 }
 
+// Beside serves the console at its paths, and gives all other requests to next. It uses no
+// ServeMux, which would redirect requests with an untidy path.
+func (c *Console) Beside(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.Path, Base); ok && (rest == "" || rest[0] == '/') {
+			c.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // ServeHTTP answers a request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.server.ServeHTTP(w, r) }
 
@@ -79,12 +92,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{server: s, w: w, r: r, base: Base}
 	v.secure()
 	path, ok := strings.CutPrefix(r.URL.Path, Base)
-	switch {
-	case !ok || path != "" && path[0] != '/':
+	if !ok || path != "" && path[0] != '/' {
 		v.fail(errNotFound)
-		return
-	case path == "":
-		v.redirect(v.to("/"))
 		return
 	}
 	if err := s.origins.Check(r); err != nil {
@@ -121,7 +130,7 @@ func (v *visit) enter(path string) error {
 	}
 	v.api = client.InProcess(v.API, v.principal(), v.tenant)
 	inner := v.r.Clone(v.r.Context())
-	inner.URL.Path, inner.URL.RawPath = path, ""
+	inner.URL.Path, inner.URL.RawPath = cmp.Or(path, "/"), ""
 	h, pattern := v.pages.Handler(inner)
 	if _, ok := h.(pageHandler); !ok || pattern == "" {
 		return errNotFound
@@ -134,8 +143,8 @@ func (v *visit) enter(path string) error {
 // tenantIn returns the tenant of a path such as /~acme/events, and the path without it.
 func tenantIn(path string) (name, rest string, ok bool) {
 	after, ok := strings.CutPrefix(path, "/~")
-	name, rest, slash := strings.Cut(after, "/")
-	if !ok || !slash || !catalog.IsTenant(name) {
+	name, rest, _ = strings.Cut(after, "/")
+	if !ok || !catalog.IsTenant(name) {
 		return "", path, false
 	}
 	return name, "/" + rest, true

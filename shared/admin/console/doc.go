@@ -1,7 +1,7 @@
 // Package console is the web pages for people who run a relay, and for their customers.
 //
 //	h, err := console.New(console.Config{API: api, Documents: documents})
-//	mux.Handle("/console/", h)
+//	server.Handler = h.Beside(api)
 //
 // The pages are rendered here and need no script. Every page calls the API in this process, with
 // the rights of the session, so the console can do nothing that the API cannot. A GET changes

@@ -247,6 +247,9 @@ func linksOf(t *testing.T, base, path string, body []byte) pageLinks {
 			return path, true
 		}
 		rest, ok := strings.CutPrefix(link, base)
+		if rest == "" {
+			return "/", ok
+		}
 		return rest, ok && !strings.HasPrefix(rest, "/assets/")
 	}
 	var inForm *form

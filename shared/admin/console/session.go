@@ -54,7 +54,7 @@ func (v *visit) signedOut(path string) error {
 		}
 	}
 	to := "/login"
-	if path != "/" {
+	if path != "" && path != "/" {
 		q := url.Values{"to": {v.r.URL.RequestURI()}}
 		to += "?" + q.Encode()
 	}
@@ -66,7 +66,7 @@ func (v *visit) signedOut(path string) error {
 func (v *visit) start(secret string, s access.Session, to string) error {
 	v.setCookie(secret, int(s.ExpiresAt.Sub(v.Now()).Seconds()))
 	if !strings.HasPrefix(to, v.base+"/") { // an address of somebody else
-		to = v.base + "/"
+		to = v.base
 	}
 	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
 	return nil

@@ -51,8 +51,11 @@ type page struct {
 	live  bool   // the script keeps it up to date
 }
 
-// to returns the link to a path below the base.
-func (v *visit) to(path string) templ.SafeURL { return templ.SafeURL(v.base + path) }
+// to returns the link to a path below the base. API Gateway has no address that ends with a slash,
+// so the overview is at the base itself.
+func (v *visit) to(path string) templ.SafeURL {
+	return templ.SafeURL(strings.TrimSuffix(v.base+path, "/"))
+}
 
 // at returns the link to a path of these elements below the base.
 func (v *visit) at(elements ...string) templ.SafeURL {
@@ -71,7 +74,7 @@ func (v *visit) with(pairs ...string) templ.SafeURL {
 			q.Set(pairs[i], pairs[i+1])
 		}
 	}
-	link := v.base + v.r.URL.EscapedPath()
+	link := string(v.to(v.r.URL.EscapedPath()))
 	if len(q) > 0 {
 		link += "?" + q.Encode()
 	}
