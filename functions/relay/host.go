@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/admin"
-	pages "webhook-relay/shared/admin/console"
+	webconsole "webhook-relay/shared/admin/console"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/local/gateway"
@@ -59,7 +59,7 @@ type host struct {
 	catalog catalogs
 	receive gateway.Lambda
 	api     http.Handler // of /v1
-	pages   *pages.Console
+	pages   *webconsole.Console
 
 	queues  map[string]*sqlite.Queue
 	fanout  stage
@@ -176,7 +176,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	}); err != nil {
 		return err
 	}
-	if h.pages, err = pages.New(pages.Config{
+	if h.pages, err = webconsole.New(webconsole.Config{
 		API: h.api, Documents: documents, Local: true,
 	}); err != nil {
 		return err

@@ -28,8 +28,8 @@ func Find() string {
 	return ""
 }
 
-// Start starts a browser with an empty profile. It ends with the test. Without a browser the test is
-// skipped.
+// Start starts a browser with an empty profile. It ends with the test. Without a browser the test
+// is skipped.
 func Start(t *testing.T) context.Context {
 	t.Helper()
 	path := Find()
