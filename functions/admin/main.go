@@ -1,5 +1,5 @@
-// Command admin is the Lambda function behind /v1 and /console of the HTTP API: it serves the API by
-// which operators and tenants run the relay, and the console.
+// Command admin is the Lambda function behind /v1 and /console of the HTTP API: it serves the API
+// by which operators and tenants run the relay, and the console.
 package main
 
 import (

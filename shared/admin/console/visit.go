@@ -172,8 +172,8 @@ func (v *visit) refused(err error, form func(*visit) error) error {
 	return form(v)
 }
 
-// fleeting are the parts of a page that differ each time: how long ago something was, and the sealed
-// positions in lists.
+// fleeting are the parts of a page that differ each time: how long ago something was, and the
+// sealed positions in lists.
 var fleeting = regexp.MustCompile(`<time [^>]*>|(next|back)=[^"&]*`)
 
 // show writes a page. Its ETag is made of what it shows, so a page that has not changed is not sent
