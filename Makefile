@@ -13,7 +13,7 @@ INTEROP       := shared/lab/interop
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-aws test-go test-infra test-interop test-long test-race e2e soak cost docs bench bench-diff fuzz lint fmt build-lambda build-local synth deploy node clean
+.PHONY: help run send test test-aws test-interop test-long test-race e2e soak cost docs bench bench-diff fuzz lint fmt build-lambda build-local synth deploy node clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,45 +26,33 @@ run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook
 send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 	@go run ./functions/relay send $(or $(PROVIDER),github) $(ARGS)
 
-test: node test-go test-infra test-interop ## run the tests (5 minutes on 2 cores); installs what it needs
-
-# The race detector makes a test up to ten times as slow. It watches the packages in which goroutines of the product
-# meet, but for loops over providers, characters and deliveries; test-race has it watch the rest. Of package verify these
-# are SHARED: what its verifiers and fetchers share. Packages deployed and invoke are raced nowhere: they run functions
-# that are built as for Lambda.
-RACED   := /functions/|/shared/(aws|egress|lambda|local|relay|telemetry)
-SCRIPTS := TestRandomScripts|TestLostMessages|TestFaultAtEveryCall
-LOOPS   := TestEveryCharacter|TestASlowEndpointDelays|TestPlacesThatWereKept|TestWhatComesAllAtOnce|TestSend
-SHARED  := Cached|Fetch|Concurren|Vectors|Handshake
-LIST    := go list ./events/... ./functions/... ./shared/...
-
-test-go test-infra: node
-
-test-go:
-	go test -timeout 15m $$($(LIST) | grep -vE '$(RACED)')
-	go test -timeout 15m -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
-	go test -timeout 15m -race -skip '$(LOOPS)' $$($(LIST) | grep -E '$(RACED)')
-
-test-long: node ## what make test leaves out: ten times as many random scripts and faults, fuzzing for FUZZTIME (1000x)
-	RELAY_TEST_LONG=1 go test -timeout 30m -run '$(SCRIPTS)' ./shared/relay/...
-	RELAY_TEST_LONG=1 go test -timeout 30m -race -run '$(SCRIPTS)|$(LOOPS)' ./shared/relay/... ./functions/relay
-	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/invoke
-	go test -timeout 30m -race -run '$(SHARED)' ./shared/verify
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(or $(FUZZTIME),1000x)
-
-test-race: node ## the race detector on the packages whose code starts no goroutines
-	go test -timeout 30m -race $$($(LIST) | grep -vE '$(RACED)|/lab/(deployed|invoke|onaws)|/verify')
-
-test-aws: node ## fail each kind of AWS call in every way; make test does a quarter of it
-	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/onaws
+test: node test-interop ## run the tests (5 minutes on 2 cores); installs what it needs
+	go test -timeout 15m ./...
 
 # What the product's signatures are held against is no dependency of the product.
 test-interop:
-	cd $(INTEROP) && go test -race ./...
+	cd $(INTEROP) && go test ./...
 
-# jsii, which CDK in Go rests on, has data races of its own.
-test-infra:
-	go test -timeout 15m ./infra/...
+SCRIPTS := TestRandomScripts|TestLostMessages|TestFaultAtEveryCall
+
+test-long: node test-race ## what make test leaves out: ten times as many random scripts and faults, and the race detector
+	RELAY_TEST_LONG=1 go test -timeout 30m -run '$(SCRIPTS)' ./shared/relay/...
+	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/invoke
+
+# The race detector makes a test up to ten times as slow. It watches the packages in which goroutines of the product
+# meet, but for tests that do one thing many times in a row. Of package verify these are SHARED: what its verifiers and
+# fetchers share. Packages deployed and invoke are raced nowhere: they run functions that are built as for Lambda. jsii,
+# which CDK in Go rests on, has data races of its own.
+RACED  := ./functions/... ./shared/admin/... ./shared/aws/... ./shared/egress/... ./shared/lambda/... ./shared/local/... ./shared/relay/... ./shared/telemetry/...
+SERIAL := TestEveryCharacter|TestASlowEndpointDelays|TestPlacesThatWereKept|TestWhatComesAllAtOnce|TestSend(As|Takes|Prints)|OfTenThousand|ToTenThousand|OfThousands|CutShort|TestOldGenerations|TestNoCredentialIsPassedOn
+SHARED := Cached|Fetch|Concurren|Vectors|Handshake
+
+test-race: node ## the race detector on the packages in which goroutines meet
+	go test -timeout 30m -race -skip '$(SERIAL)' $(RACED)
+	go test -timeout 30m -race -run '$(SHARED)' ./shared/verify
+
+test-aws: node ## fail each kind of AWS call in every way; make test does a quarter of it
+	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/onaws
 
 e2e: node ## run the synthesised stack on emulated AWS, with its permissions checked; a part of make test
 	go test -count=1 -v -run TestDeployed ./shared/lab/deployed
@@ -79,6 +67,7 @@ docs: ## write the generated pages and tables of the documentation anew
 
 cost: node ## measure what webhooks use of AWS (some 10 minutes), and write docs/cost.md
 	go test -count=1 -timeout 40m -run '^$$' -bench '^BenchmarkUsage$$' -benchtime 1x ./shared/lab/deployed -usage $(CURDIR)/shared/lab/cost/testdata/usage.json
+	go test -count=1 -timeout 10m -run '^$$' -bench '^BenchmarkAPIUsage$$' -benchtime 1x ./shared/lab/deployed -api-usage $(CURDIR)/shared/lab/cost/testdata/api.json
 	go test -count=1 -run TestPage ./shared/lab/cost -update-docs
 
 bench: ## run the benchmarks

@@ -55,6 +55,7 @@ type hostOptions struct {
 // functions do, and use the embedded adapters.
 type host struct {
 	jobs    *operate.Jobs
+	work    jobWork
 	store   *sqlite.Store
 	catalog catalogs
 	receive gateway.Lambda
@@ -96,6 +97,7 @@ func openHost(dir string, o hostOptions) (*host, error) {
 	}
 	// this command is the jq process too, see main
 	h := &host{store: store, jq: jq.New(program.Marked, self)}
+	h.work.ctx, h.work.stop = context.WithCancel(context.Background())
 	if err := h.build(dir, o); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -161,13 +163,12 @@ func (h *host) build(dir string, o hostOptions) error {
 	if h.jobs, err = h.newJobs(catalogs, ledger, documents, bodies); err != nil {
 		return err
 	}
-	events := operate.EventsBySource{Ledger: ledger, Catalogs: catalogs}
 	if h.api, err = admin.New(admin.Config{
 		Jobs: h.jobs, Events: ledger, Bodies: bodies, Searcher: operate.Searcher{
-			Events: events, Deliveries: ledger, Records: ledger, Bodies: bodies,
+			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
 			Endpoints: operate.EndpointsOf(catalogs),
 		},
-		Statistics: operate.Statistics{Documents: documents, Events: events},
+		Statistics: operate.Statistics{Documents: documents, Events: ledger},
 		Catalogs:   catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
 		States: ledger, Local: true, Notifier: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
@@ -183,7 +184,7 @@ func (h *host) build(dir string, o hostOptions) error {
 	}
 	if h.sweeper, err = newSweeper(&localRelay{
 		store: h.store, catalog: catalogs, queues: h.queues,
-	}, h); err != nil {
+	}); err != nil {
 		return err
 	}
 	h.fanout, h.deliver = fanout.Process, deliverer.Process
@@ -269,6 +270,7 @@ func (h *host) waiting(ctx context.Context) int {
 }
 
 func (h *host) close() error {
+	h.stopJobs()
 	h.jq.Close()
 	if err := h.store.Close(); err != nil {
 		return fmt.Errorf("closing the store: %w", err)

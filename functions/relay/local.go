@@ -36,7 +36,8 @@ type localCommand struct {
 	SweepEvery time.Duration `help:"How often to look for lost deliveries and send them again." default:"1h"`
 }
 
-// drainTime is how long the host waits at the end for requests in flight.
+// drainTime is how long the host waits at the end for requests in flight, and then as long for
+// steps of jobs.
 const drainTime = 10 * time.Second
 
 // gcPercent is GOGC of the host, if the environment has none. The host keeps little in memory, and
@@ -173,6 +174,10 @@ func (c *localCommand) serve(
 	g.Go(func() error { return h.consume(running) })
 	g.Go(func() error {
 		h.sweep(running, c.SweepEvery, out.swept)
+		return nil
+	})
+	g.Go(func() error {
+		h.resumeJobs(running)
 		return nil
 	})
 	g.Go(func() error {

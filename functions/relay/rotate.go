@@ -22,7 +22,9 @@ func (c *rotateCommand) Run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	ep, err := catalog.Rotate(ctx, t.catalog, c.Endpoint, time.Duration(c.Keep), time.Now())
+	ep, err := catalog.Rotate(
+		ctx, t.catalog.For(""), c.Endpoint, time.Duration(c.Keep), time.Now(),
+	)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func TestTables(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
 		"Catalog": {"pk HASH, sk RANGE"},
-		"Ledger": {"pk HASH, sk RANGE", "events: events_pk HASH, events_sk RANGE, KEYS_ONLY",
+		"Ledger": {"pk HASH, sk RANGE", "events: events_pk HASH, events_sk RANGE, INCLUDE",
 			"open: open_pk HASH, sk RANGE, INCLUDE",
 			"troubled: troubled_pk HASH, troubled_sk RANGE, KEYS_ONLY", "TTL expires_at"},
 	}

@@ -107,7 +107,7 @@ func New(c Config) (http.Handler, error) {
 func (c Config) routes() []Route {
 	has := map[string]bool{
 		"jobs": c.Jobs != nil, "stats": c.Statistics.Documents != nil,
-		"try": c.Searcher.Records != nil, "lists": c.Searcher.Events != nil,
+		"lists": c.Searcher.Events != nil,
 	}
 	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {
 		there, optional := has[r.group.name]

@@ -153,7 +153,9 @@ func (s *server) plan(ctx context.Context, in Planning) (p plan, err error) {
 	}
 	if err := config.Merge(&p.next, current, in.Adopt); err != nil {
 		return p, orError(
-			err, config.ErrTaken, managed.problem("%s. Add ?adopt=true to take it over.", textOf(err)),
+			err, config.ErrTaken, managed.problem(
+				"%s. Add ?adopt=true to take it over.", textOf(err),
+			),
 		)
 	}
 	if err := s.checkSources(ctx, p.next); err != nil {

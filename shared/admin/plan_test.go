@@ -98,7 +98,8 @@ subscriptions:
 		return "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true
 	})
 	if err != nil || len(again.Endpoints) != 1 || len(again.Sources) != 1 ||
-		strings.Contains(string(text.body), "hush-hush") || strings.Contains(string(text.body), key) {
+		strings.Contains(string(text.body), "hush-hush") ||
+		strings.Contains(string(text.body), key) {
 		t.Errorf("%v: %s", err, text.body)
 	}
 }
@@ -176,7 +177,7 @@ func TestBadFiles(t *testing.T) {
 	}
 	for body, pointer := range map[string]string{
 		"endpoints:\n  - {name: a, url: https://a.example.com, auth: {bearer: 'aws-secretsmanager:x'}}": "/body/endpoints/a/auth",
-		"sources:\n  - {name: a, provider: none, tenant: globex}":                                      "/body/sources/0/tenant",
+		"sources:\n  - {name: a, provider: none, tenant: globex}":                                       "/body/sources/0/tenant",
 		"sources:\n  - {name: a, provider: none}\nendpoints:\n  - {name: a, url: https://a.example.com}\n" +
 			"subscriptions:\n  - {source: shop, endpoint: a}": "/body",
 	} {

@@ -54,6 +54,10 @@ func filled(t *testing.T) *rig {
 		Final: []string{"404", "5xx"}, RateLimit: 90, RatePer: time.Minute, Concurrency: 3,
 		Prove: catalog.ProvePing, Order: catalog.Order{On: true, Key: "data.id"},
 		Header: map[string]string{"x-env": "prod"},
+		Sends: map[string]string{
+			"every": `{"body":{"id":"{data.id}"},"headers":{"x-id":"{id}"}}`,
+			"json":  `{"preset":"slack","text":"{data.a}"}`,
+		},
 		TLS: &catalog.TLS{
 			Certificate: []byte("aws-secretsmanager:c"), Key: []byte("aws-secretsmanager:k"),
 			Authorities: []byte("aws-secretsmanager:a"),
@@ -327,6 +331,22 @@ func TestBadResources(t *testing.T) {
 			"endpoints/a", operator,
 			`{"url":"https://a.example.com","secrets":[{"present":true,"fingerprint":"0123"}]}`,
 			422, "/body/secrets/0",
+		},
+		"a transform": {
+			"endpoints/a", operator,
+			`{"url":"https://a.example.com","send":{"app":{"body":{"a":"{nope}"}},"B":{},"b":{"preset":"slak"}}}`,
+			422, "/body/send/B /body/send/app/body/a /body/send/b/preset",
+		},
+		"large transforms": {
+			"endpoints/a", operator, strings.ReplaceAll(
+				`{"url":"https://a.example.com","send":{"a":{"body":"x"},"b":{"body":"x"},"c":{"body":"x"}}}`,
+				`"x"`, `"`+strings.Repeat("x", 60_000)+`"`,
+			),
+			422, "/body/send",
+		},
+		"a transform of a subscription": {
+			"subscriptions/a", operator, `{"source":"relay","endpoint":"e","send":{"body":1}}`, 422,
+			"/body/send",
 		},
 		"own source": {"sources/relay", operator, `{"provider":"none"}`, 422, "/body/name"},
 		"no secret":  {"sources/a", operator, `{"provider":"github"}`, 422, "/body"},

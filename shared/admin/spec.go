@@ -97,6 +97,8 @@ type EndpointSpec struct {
 	Auth        *AuthSpec         `json:"auth,omitempty"`
 	Prove       string            `json:"prove,omitempty" doc:"ping or options: what it must answer before its first delivery"`
 	Ordered     *OrderedSpec      `json:"ordered,omitempty" doc:"Deliveries keep the order of acceptance"`
+
+	Send map[string]json.RawMessage `json:"send,omitempty" doc:"By source: what it gets in place of the webhook, as send of a subscription in the file" example:"{\"github\":{\"preset\":\"slack\"}}"`
 }
 
 // RetrySpec tells when a delivery is attempted again.
@@ -236,6 +238,12 @@ func specOfEndpoint(e catalog.Endpoint) EndpointSpec {
 		if len(t.Key) > 0 {
 			out.TLS.Key = new(masked(string(t.Key)))
 		}
+	}
+	for source, spec := range e.Sends {
+		if out.Send == nil {
+			out.Send = map[string]json.RawMessage{}
+		}
+		out.Send[source] = json.RawMessage(spec)
 	}
 	if e.Order.On {
 		out.Ordered = &OrderedSpec{Key: e.Order.Key}

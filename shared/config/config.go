@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,6 +87,9 @@ type endpoint struct {
 	Auth        *auth  `yaml:"auth"`
 	Prove       string `yaml:"prove"`
 	Ordered     order  `yaml:"ordered"`
+
+	// By source. Of a single resource only: in a file it is at the subscription.
+	Send map[string]yaml.Node `yaml:"send"`
 }
 
 type subscription struct {
@@ -186,7 +188,7 @@ func (c *checker) line(path string) int {
 
 // nameForm is the form of names. Names are part of URLs, keys, schedule names and message group
 // ids.
-var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+var nameForm = lazily(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 func (c *checker) catalog(f file) catalog.Catalog {
 	var out catalog.Catalog
@@ -251,7 +253,7 @@ type names map[string]string
 
 func (c *checker) checkName(path, name string, seen names) {
 	path += ".name"
-	if !nameForm.MatchString(name) {
+	if !nameForm().MatchString(name) {
 		c.fail(path, "%q is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -", name)
 	} else if first, twice := seen[name]; twice {
 		c.fail(
@@ -346,6 +348,12 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 	out := catalog.Endpoint{
 		Name: e.Name, URL: c.url(path+".url", e.URL), Secrets: c.secrets(path, e.Secrets),
 		Header: map[string]string{},
+	}
+	if path != "" && len(e.Send) > 0 {
+		c.fail(
+			path+".send",
+			"belongs to the subscriptions in a file: put it at each from that source to this endpoint",
+		)
 	}
 	if len(out.Secrets) > 0 {
 		if _, err := sign.New(out.Secrets); err != nil {

@@ -71,7 +71,7 @@ func ParseResource(
 	if err != nil {
 		return out, err
 	}
-	if !nameForm.MatchString(name) {
+	if !nameForm().MatchString(name) {
 		c.fail("name", "%q is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -", name)
 	}
 	switch kind {
@@ -90,12 +90,13 @@ func ParseResource(
 			e.Name = name
 			out.Endpoint = new(c.endpoint("", e))
 			out.Endpoint.SecretsMade = len(e.Secrets) == 0
+			out.Endpoint.Sends = c.endpointSends(e.Send)
 		}
 	case catalog.KindSubscription:
 		var s subscription
 		if c.load(node, &s) {
 			if !s.Send.IsZero() {
-				c.fail("send", "send is set in the configuration file only; put it there and apply")
+				c.fail("send", "belongs to the endpoint here: put it there as send, by source")
 			}
 			out.Subscription = new(c.subscription("", s))
 			out.Subscription.Name = name

@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -52,6 +54,29 @@ func (s *sends) add(path string, sub subscription) {
 			first.path, s.checker.line(first.path),
 		)
 	}
+}
+
+// endpointSends reads the transforms of an endpoint that is a resource of its own.
+func (c *checker) endpointSends(nodes map[string]yaml.Node) map[string]string {
+	var specs map[string]string
+	size := 0
+	for _, source := range slices.Sorted(maps.Keys(nodes)) {
+		path, node := "send."+source, nodes[source]
+		if _, plain := catalog.SplitName(source); !nameForm().MatchString(plain) {
+			c.fail(path, "%q is not the name of a source", source)
+			continue
+		}
+		if spec, ok := c.send(path, &node); ok && spec != "" {
+			if specs == nil {
+				specs = map[string]string{}
+			}
+			specs[source], size = spec, size+len(spec)
+		}
+	}
+	if size > maxSends {
+		c.fail("send", "has %d bytes in all; there can be %d", size, maxSends)
+	}
+	return specs
 }
 
 // addTo stores the transforms with their endpoints.

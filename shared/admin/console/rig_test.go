@@ -56,19 +56,18 @@ func newRig(t *testing.T) *rig {
 	}
 	catalogs, ledger, bodies := store.Catalog(sealer), store.Ledger(), store.Bodies(time.Hour)
 	documents := store.Documents()
-	events := operate.EventsBySource{Ledger: ledger, Catalogs: catalogs}
 	r := &rig{t: t, ledger: ledger, retry: queue("retry")}
 	jobs := lab.Must(operate.NewJobs(operate.JobsConfig{
-		Documents: documents, Deliveries: ledger, Events: events, Records: ledger, Bodies: bodies,
+		Documents: documents, Deliveries: ledger, Events: ledger, Records: ledger, Bodies: bodies,
 		Endpoints: operate.EndpointsOf(catalogs), Starter: starter{r},
 		Replayer: operate.Replayer{Ledger: ledger, Deliveries: ledger, Retry: r.retry},
 	}))
 	r.config = admin.Config{
 		Jobs: jobs, Events: ledger, Bodies: bodies, Searcher: operate.Searcher{
-			Events: events, Deliveries: ledger, Records: ledger, Bodies: bodies,
+			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
 			Endpoints: operate.EndpointsOf(catalogs),
 		},
-		Statistics: operate.Statistics{Documents: documents, Events: events},
+		Statistics: operate.Statistics{Documents: documents, Events: ledger},
 		Catalogs:   catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
 		States: ledger, Local: true, Notifier: operate.NewNotifier(nil, queue("ingest")),
 		Pinger: operate.Pinger{Events: ledger, Delivery: queue("delivery")},
