@@ -40,12 +40,16 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
 	documents := dynamo.NewDocuments(tables, s.LedgerTable)
 	endpoints := operate.EndpointsOf(catalogs)
+	replayer := operate.Replayer{
+		Ledger: ledger, Deliveries: ledger, Retry: sqs.New(queues, s.RetryQueueURL),
+		Router: relay.NewRouter(
+			catalogs, bodies, settings.Seconds(s.CatalogCacheSeconds), time.Now,
+		),
+	}
 	jobs, err := operate.NewJobs(operate.JobsConfig{
 		Documents: documents, Deliveries: ledger, Events: ledger, Records: ledger,
-		Replayer: operate.Replayer{
-			Ledger: ledger, Deliveries: ledger, Retry: sqs.New(queues, s.RetryQueueURL),
-		},
-		Bodies: bodies, Endpoints: endpoints,
+		Replayer: replayer,
+		Bodies:   bodies, Endpoints: endpoints,
 		Starter: lambda.NewStarter(cfg, lambdacontext.FunctionName),
 	})
 	if err != nil {
@@ -59,6 +63,8 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		Bodies:           bodies,
 		States:           ledger,
 		Jobs:             jobs,
+		Replayer:         replayer,
+		Learned:          catalogs,
 		Searcher: operate.Searcher{
 			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
 			Endpoints: endpoints,

@@ -96,7 +96,7 @@ func evaluate[T any](p *tab, expression string) T {
 	return v
 }
 
-func quoted(s string) string {
+func scriptText(s string) string {
 	b, _ := json.Marshal(s) // a string
 	return string(b)
 }
@@ -111,7 +111,7 @@ func (p *tab) sees(text string) {
 		}
 	}()
 	eventually(p.t, fmt.Sprintf("the page shows %q", text), func() bool {
-		return evaluate[bool](p, "document.body.innerText.includes("+quoted(text)+")")
+		return evaluate[bool](p, "document.body.innerText.includes("+scriptText(text)+")")
 	})
 }
 
@@ -128,7 +128,7 @@ func (p *tab) follows(text string) {
 	p.t.Helper()
 	// the mark tells when the next page is there
 	found := evaluate[bool](p, `(() => {
-		const e = [...document.querySelectorAll("a, button, summary")].find((e) => e.innerText.trim() === `+quoted(text)+`);
+		const e = [...document.querySelectorAll("a, button, summary")].find((e) => e.innerText.trim() === `+scriptText(text)+`);
 		if (!e) return false;
 		document.body.dataset.old = "yes";
 		setTimeout(() => e.click());

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/events"
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/client"
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/local/gateway"
@@ -45,14 +48,14 @@ const drainTime = 10 * time.Second
 const gcPercent = 300
 
 // Run hosts the relay until ctx ends. It returns no error then, since this is the normal end.
-func (c *localCommand) Run(ctx context.Context, out io.Writer) error {
-	if err := c.host(ctx, out); !errors.Is(err, context.Canceled) {
+func (c *localCommand) Run(ctx context.Context, inv *invocation) error {
+	if err := c.host(ctx, inv); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
-func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
+func (c *localCommand) host(ctx context.Context, inv *invocation) (err error) {
 	if c.SweepEvery <= 0 {
 		return fmt.Errorf("--sweep-every %s: must be above zero", c.SweepEvery)
 	}
@@ -68,7 +71,7 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { _ = listener.Close() }()
-	console := newConsole(out)
+	console := newConsole(inv.out)
 	defer console.flush()
 	var reporter relay.Reporter = console
 	if c.Quiet {
@@ -79,7 +82,8 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
-	if err := c.configure(ctx, h, "http://"+listener.Addr().String(), console); err != nil {
+	url := "http://" + listener.Addr().String()
+	if err := c.configure(ctx, inv, h, url, console); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -117,7 +121,9 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // configure applies the requested configuration.
-func (c *localCommand) configure(ctx context.Context, h *host, url string, out *console) error {
+func (c *localCommand) configure(
+	ctx context.Context, inv *invocation, h *host, url string, out *console,
+) error {
 	switch {
 	case c.Demo && c.Config != "":
 		return errors.New("--demo brings its own configuration; leave --config out")
@@ -130,24 +136,52 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 			"catalog   events/demo.yaml and a source for each other provider, %d in all, and an endpoint that fails once",
 			len(next.Sources),
 		)
-		return applyTo(
-			ctx, h.catalog, next, applyOptions{
-				keep: catalog.DefaultKeep, yes: true,
-			}, func(string, ...any) {},
-		)
+		return h.configureDemo(ctx, next)
 	case c.Config != "":
-		next, err := config.ReadLocal(c.Config, os.LookupEnv)
+		file, err := inv.readFile(c.Config)
 		if err != nil {
 			return err
 		}
-		if err := checkNotEmpty(c.Config, next); err != nil {
-			return err
-		}
-		return applyTo(
-			ctx, h.catalog, next, applyOptions{keep: catalog.DefaultKeep, yes: true}, out.printf,
-		)
+		return h.apply(ctx, inv.operator(), file, out.printf)
 	}
 	return nil
+}
+
+// apply applies a configuration file by the host's own API, and removes what is no longer in it.
+func (h *host) apply(
+	ctx context.Context, who admin.Principal, file configFile, printf func(string, ...any),
+) error {
+	api := &connection{Client: client.InProcess(h.v1, who, "")}
+	query := applyQuery(catalog.DefaultKeep, false, false)
+	planned, etag, err := api.plan(ctx, file, query)
+	if err != nil {
+		return err
+	}
+	planned.print(printf)
+	query.Set("remove", "true")
+	applied, err := api.apply(ctx, file, etag, query)
+	if err == nil {
+		applied.print(printf)
+	}
+	return err
+}
+
+// configureDemo writes the demonstration's configuration, which is in no single file.
+func (h *host) configureDemo(ctx context.Context, next catalog.Catalog) error {
+	store := h.catalog.For("")
+	current, revision, err := store.LoadCatalog(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if _, err := config.FillSecrets(&next, current, catalog.DefaultKeep, now); err != nil {
+		return err
+	}
+	err = config.Merge(&next, current, false)
+	if err != nil || len(config.Changes(current, next, now)) == 0 {
+		return err
+	}
+	return store.ReplaceCatalog(ctx, next, revision)
 }
 
 // serve runs the queues and the HTTP server until ctx ends or the store breaks. It then drains: it
@@ -156,11 +190,11 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 func (c *localCommand) serve(
 	ctx context.Context, h *host, listener net.Listener, out *console,
 ) error {
-	link, err := h.pages.Link(ctx, operatorName(), linkValid)
+	link, err := h.pages.Link(ctx, cmp.Or(os.Getenv("USER"), "operator"), linkValid)
 	if err != nil {
 		return err
 	}
-	front := h.pages.Beside(besideAPI(gateway.New(h.receive), h.api))
+	front := h.pages.Beside(besideAPI(gateway.New(h.receive), h.v1))
 	if c.Demo {
 		front = besideDemo(front, newDemoEndpoint(out))
 	}
@@ -177,7 +211,7 @@ func (c *localCommand) serve(
 		return nil
 	})
 	g.Go(func() error {
-		h.resumeJobs(running)
+		h.keepJobsGoing(running)
 		return nil
 	})
 	g.Go(func() error {

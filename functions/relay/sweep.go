@@ -8,7 +8,7 @@ import (
 )
 
 // newSweeper returns the sweeper of a local relay. The host resumes jobs more often: see
-// resumeJobs.
+// keepJobsGoing.
 func newSweeper(l *localRelay) (*operate.Sweeper, error) {
 	ledger := l.store.Ledger()
 	return operate.NewSweeper(operate.SweeperConfig{

@@ -40,6 +40,10 @@ type Config struct {
 	Events operate.RecordReader
 	// Pinger sends pings.
 	Pinger operate.Pinger
+	// Replayer sends single deliveries again; zero: there are no such routes.
+	Replayer operate.Replayer
+	// Learned has the secrets that providers send in handshakes; nil: there are no such routes.
+	Learned LearnedSecrets
 	// Local: settings of endpoints that need AWS are refused.
 	Local bool
 	// Jobs plans and runs jobs; nil: there are none.
@@ -107,7 +111,8 @@ func New(c Config) (http.Handler, error) {
 func (c Config) routes() []Route {
 	has := map[string]bool{
 		"jobs": c.Jobs != nil, "stats": c.Statistics.Documents != nil,
-		"lists": c.Searcher.Events != nil,
+		"lists": c.Searcher.Events != nil, "again": c.Replayer.Ledger != nil,
+		"learned": c.Learned != nil,
 	}
 	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {
 		there, optional := has[r.group.name]
@@ -251,14 +256,14 @@ func (s *server) authenticate(r *http.Request) (Principal, error) {
 	}
 	return Principal{
 		Who:  access.Who{Kind: "token", ID: t.ID, Name: t.Name},
-		Role: t.Role, Tenant: t.Tenant, secret: text,
+		Role: t.Role, Tenant: t.Tenant, secret: text, expires: t.ExpiresAt,
 	}, nil
 }
 
 // refused is the answer to every stranger: it does not say what is wrong with the token.
 func refused(cause error) *Problem {
 	p := unauthorized.problem(
-		"Send a token of this relay: Authorization: Bearer rly_… (relay token create makes one).",
+		"Send a token of this relay: Authorization: Bearer rly_… (relay tokens create makes one).",
 	).with("www-authenticate", "Bearer")
 	p.cause = cause
 	return p

@@ -18,7 +18,8 @@ type Principal struct {
 	Role   access.Role
 	Tenant string // "": the operator
 	// by which answers are sealed that are kept for a repeat of the request: the token, or the name
-	secret string
+	secret  string
+	expires time.Time // of the token; zero: never
 }
 
 // May reports whether the principal may use the route with an id.

@@ -409,6 +409,12 @@ func TestEndpointActions(t *testing.T) {
 
 	state := func() (v admin.StateView) {
 		r.send(request{method: "GET", path: "/v1/endpoints/a/state", token: who}).wants(200, &v)
+		var all struct{ Items []admin.NamedState }
+		r.send(request{method: "GET", path: "/v1/states", token: who}).wants(200, &all)
+		if len(all.Items) == 0 || all.Items[0].Name != "a" || all.Items[0].URL == "" ||
+			all.Items[0].State != v.State {
+			t.Errorf("%+v in the list, %+v alone", all.Items, v)
+		}
 		return v
 	}
 	if v := state(); v.State != "healthy" {
@@ -423,7 +429,7 @@ func TestEndpointActions(t *testing.T) {
 		t.Errorf("paused: %+v", v)
 	}
 	r.send(post("resume", nil)).wants(200, nil)
-	if v = state(); v.State != "recovering" {
+	if v = state(); v.State != "recovering" || v.Recovering == nil {
 		t.Errorf("resumed: %+v", v)
 	}
 	if msgs, err := r.ingest.Receive(t.Context(), 9); err != nil || len(msgs) != 1 ||

@@ -582,6 +582,39 @@ func TestJobs_CancelStopsARun(t *testing.T) {
 	})
 }
 
+// A worker whose process is stopped, by Ctrl-C, leaves the job to the next one at once.
+func TestJobs_AStoppedWorkerLeavesTheJob(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t)
+		y.dead(40, "a")
+		planned := y.plan("", operate.JobSpec{Kind: operate.JobRedrive, Rate: 4})
+		if _, err := y.jobs.Run(t.Context(), "", planned.ID); err != nil {
+			t.Fatal(err)
+		}
+		y.started = nil
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+		defer stop()
+		_ = y.worker().Work(ctx, "", planned.ID)
+		stopped, err := y.jobs.Job(t.Context(), "", planned.ID)
+		if err != nil || stopped.State != operate.JobRunning || stopped.Error != "" {
+			t.Errorf("stopped: %+v, %v", stopped, err)
+		}
+		began := time.Now()
+		_ = y.worker().Work(t.Context(), "", planned.ID)
+		done := y.finish(planned)
+		if done.State != operate.JobDone || done.Progress.Done != 40 ||
+			time.Since(began) > 30*time.Second {
+			t.Errorf("after %v: %+v", time.Since(began), done)
+		}
+		for key, n := range y.sent() {
+			if n != 1 {
+				t.Errorf("%s: %d messages", key, n)
+			}
+		}
+	})
+}
+
 func TestJobs_KeepTheirRate(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -60,7 +60,7 @@ subscriptions: [{source: app, endpoint: shop}]
 		go func() {
 			ended <- Run(ctx, []string{
 				"local", "--addr", "127.0.0.1:0", "--data", dir, "--config", file,
-			}, out)
+			}, streams(out))
 		}()
 		addr := listeningOn(t, out)
 		for i := range webhooks {
@@ -114,7 +114,7 @@ type job struct {
 
 func adminToken(t *testing.T, dir string) string {
 	t.Helper()
-	out, err := run(t, "token", "create", "--role=admin", "--name=me", "--data", dir)
+	out, err := run(t, "tokens", "create", "--role=admin", "--name=me", "--data", dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
 )
 
 // ErrLocalOnly means that the command was built with the tag local, as make run builds it. The tag
@@ -12,4 +13,8 @@ import (
 var ErrLocalOnly = errors.New("this build has no AWS SDK, so it cannot use --stack; " +
 	"build the whole command with: go build -o bin/relay ./functions/relay")
 
-func openDeployed(context.Context, string) (*target, error) { return nil, ErrLocalOnly }
+func addressOfStack(context.Context, string) (string, error) { return "", ErrLocalOnly }
+
+func apiOfStack(context.Context, string) (http.Handler, string, error) {
+	return nil, "", ErrLocalOnly
+}
