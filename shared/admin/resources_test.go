@@ -432,6 +432,7 @@ func TestEndpointActions(t *testing.T) {
 	if v = state(); v.State != "recovering" || v.Recovering == nil {
 		t.Errorf("resumed: %+v", v)
 	}
+	r.send(request{method: "GET", path: "/v1/troubled", token: who}).wants(200, nil)
 	if msgs, err := r.ingest.Receive(t.Context(), 9); err != nil || len(msgs) != 1 ||
 		!strings.Contains(string(msgs[0].Body), "endpoint.enabled") {
 		t.Errorf("told: %v, %v", msgs, err)
