@@ -62,8 +62,10 @@ func newRig(t *testing.T) *rig {
 		Endpoints: operate.EndpointsOf(catalogs), Starter: starter{r},
 		Replayer: operate.Replayer{Ledger: ledger, Deliveries: ledger, Retry: r.retry},
 	}))
+	replayer := operate.Replayer{Ledger: ledger, Deliveries: ledger, Retry: r.retry}
 	r.config = admin.Config{
-		Jobs: jobs, Events: ledger, Bodies: bodies, Searcher: operate.Searcher{
+		Replayer: replayer,
+		Jobs:     jobs, Events: ledger, Bodies: bodies, Searcher: operate.Searcher{
 			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
 			Endpoints: operate.EndpointsOf(catalogs),
 		},
