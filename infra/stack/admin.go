@@ -19,8 +19,8 @@ const (
 	// adminTimeoutSeconds is just below the 30 s after which API Gateway gives up. A step of a job
 	// takes some 20 s.
 	adminTimeoutSeconds = 29
-	// adminMemoryMiB holds a large configuration and its copy, or the events of an export's file. It
-	// also buys CPU for the cold start, for which a person waits.
+	// adminMemoryMiB holds a large configuration and its copy, or the events of an export's file.
+	// It also buys CPU for the cold start, for which a person waits.
 	adminMemoryMiB = 512
 	// strangers is how many requests without a valid token in five minutes fire the alarm. A script
 	// with a token that has expired makes as many, too.

@@ -31,7 +31,8 @@ func (r *rig) addLedger() {
 	}
 	r.config.Bodies = bodies
 	r.config.Searcher = operate.Searcher{
-		Events: &r.ledger, Deliveries: &r.ledger, Records: &r.ledger, Bodies: bodies, Endpoints: endpoints,
+		Events: &r.ledger, Deliveries: &r.ledger, Records: &r.ledger, Bodies: bodies,
+		Endpoints: endpoints,
 	}
 	r.config.Learned = r.catalog
 	r.config.Replayer = operate.Replayer{
@@ -40,8 +41,9 @@ func (r *rig) addLedger() {
 	}
 	r.config.Statistics = operate.Statistics{Documents: r.config.LedgerDocuments}
 	r.config.Jobs = lab.Must(operate.NewJobs(operate.JobsConfig{
-		Documents: r.config.LedgerDocuments, Deliveries: &r.ledger, Events: &r.ledger, Records: &r.ledger,
-		Bodies: bodies, Endpoints: endpoints, Starter: r, Now: r.clock.now,
+		Documents: r.config.LedgerDocuments, Deliveries: &r.ledger, Events: &r.ledger,
+		Records: &r.ledger,
+		Bodies:  bodies, Endpoints: endpoints, Starter: r, Now: r.clock.now,
 		Replayer: operate.Replayer{Ledger: &r.ledger, Deliveries: &r.ledger, Retry: r},
 	}))
 }

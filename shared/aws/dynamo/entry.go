@@ -235,8 +235,8 @@ const (
 	hoursKept = 12 * 366 * 24 * time.Hour
 )
 
-// markHours marks the hours of events as having some, so that listings need not look into others.
-// A process marks an hour once.
+// markHours marks the hours of events as having some, so that listings need not look into others. A
+// process marks an hour once.
 func (l *Ledger) markHours(ctx context.Context, records []relay.EventRecord) error {
 	hours := map[time.Time]bool{}
 	for _, r := range records {

@@ -288,8 +288,7 @@ func (m *merge) ready() int {
 	return i
 }
 
-// take adds the newest n events that are held to the page, and returns its end. n is at most
-// ready.
+// take adds the newest n events that are held to the page, and returns its end. n is at most ready.
 func (m *merge) take(n int) eventsPlace {
 	for _, k := range m.held[:n] {
 		m.found = append(m.found, k.entered)

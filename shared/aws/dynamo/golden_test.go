@@ -324,7 +324,9 @@ func line(t *testing.T, it map[string]types.AttributeValue) string {
 			typed[name] = map[string]string{"N": v.Value}
 		case *types.AttributeValueMemberB:
 			if name == dynamo.Listed {
-				typed[name] = map[string]string{"base64": base64.StdEncoding.EncodeToString(v.Value)}
+				typed[name] = map[string]string{
+					"base64": base64.StdEncoding.EncodeToString(v.Value),
+				}
 				continue
 			}
 			if name == "packed" {

@@ -252,8 +252,8 @@ func TestListingsOfRandomEventsAreExact(t *testing.T) {
 	}
 }
 
-// Events that are recorded together share an entry, whatever their tenants and sources are, and
-// the entry of a full batch is one write unit.
+// Events that are recorded together share an entry, whatever their tenants and sources are, and the
+// entry of a full batch is one write unit.
 func TestEventsThatAreRecordedTogetherShareAnEntry(t *testing.T) {
 	t.Parallel()
 	begin := time.Now().UTC().Truncate(time.Hour)

@@ -22,9 +22,9 @@ const (
 )
 
 // shards is the number of partitions over which related items are spread: the events of an hour in
-// their index, the deliveries to an endpoint in the table, and its deliveries in a
-// status in their index. One partition takes 1,000 writes a second. An index that cannot keep up
-// throttles the writes to the table.
+// their index, the deliveries to an endpoint in the table, and its deliveries in a status in their
+// index. One partition takes 1,000 writes a second. An index that cannot keep up throttles the
+// writes to the table.
 const shards = 8
 
 // sortableTime has a fixed width, so times sort correctly as text.

@@ -94,7 +94,9 @@ func (s *smallTable) Do(r *http.Request) (*http.Response, error) {
 		if in.IndexName != "" {
 			of, sort = s.index[in.ExpressionAttributeValues[":partition"].S], dynamo.EventsSortKey
 		}
-		found, more := s.between(of, sort, in.ExpressionAttributeValues, in.Limit, in.ScanIndexForward)
+		found, more := s.between(
+			of, sort, in.ExpressionAttributeValues, in.Limit, in.ScanIndexForward,
+		)
 		out["Items"] = found
 		if more {
 			out["LastEvaluatedKey"] = found[len(found)-1]
@@ -157,10 +159,14 @@ func (s *smallTable) between(
 	all []map[string]value, sort string, values map[string]value, limit int, forward bool,
 ) (found []map[string]value, more bool) {
 	found = []map[string]value{}
-	first, _ := slices.BinarySearchFunc(all, values[":from"].S, func(a map[string]value, v string) int {
+	first, _ := slices.BinarySearchFunc(all, values[":from"].S, func(
+		a map[string]value, v string,
+	) int {
 		return cmp.Compare(a[sort].S, v)
 	})
-	last, there := slices.BinarySearchFunc(all, values[":to"].S, func(a map[string]value, v string) int {
+	last, there := slices.BinarySearchFunc(all, values[":to"].S, func(
+		a map[string]value, v string,
+	) int {
 		return cmp.Compare(a[sort].S, v)
 	})
 	if there {

@@ -68,7 +68,8 @@ func (a Action) USD() float64 {
 // API returns the generated tables of docs/cost.md about the API, by name.
 func API(actions []Action) map[string]string {
 	rows := [][]string{{
-		"each", "calls of DynamoDB", "read units", "write units", "`admin`, ms", "USD for a million",
+		"each", "calls of DynamoDB", "read units", "write units", "`admin`, ms",
+		"USD for a million",
 	}}
 	for _, a := range actions {
 		calls, read, written := a.dynamo()

@@ -70,8 +70,8 @@ func TestPageFollowsFromWhatWasCounted(t *testing.T) {
 	page.Hold(t, "../../../README.md", "cost", cost.Summary(recorded(t), fixed(t)))
 }
 
-// TestAnAction: a request reads 100 units and writes 10, in 2 calls and 4 ms of the processor; a job
-// has two deliveries.
+// TestAnAction: a request reads 100 units and writes 10, in 2 calls and 4 ms of the processor; a
+// job has two deliveries.
 func TestAnAction(t *testing.T) {
 	t.Parallel()
 	used := cost.Usage{

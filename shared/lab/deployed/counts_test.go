@@ -335,8 +335,8 @@ const (
 	replayed         = 300 // deliveries of the job, and events on record
 )
 
-// BenchmarkAPIUsage sends requests to the API of the synthesised stack, runs a job, and reports what
-// they used. Without -api-usage it makes one request of each kind.
+// BenchmarkAPIUsage sends requests to the API of the synthesised stack, runs a job, and reports
+// what they used. Without -api-usage it makes one request of each kind.
 func BenchmarkAPIUsage(b *testing.B) {
 	assembly, err := deployed.Synthesise(b.Context(), repository, b.TempDir())
 	if err != nil {

@@ -180,7 +180,7 @@ func (r *jobRun) newJobs(cfg aws.Config) *operate.Jobs {
 	return lab.Must(operate.NewJobs(operate.JobsConfig{
 		Documents:  dynamo.NewDocuments(tables, r.ledgerTable()),
 		Deliveries: ledger, Records: ledger, Bodies: bodies,
-		Events:    operate.EventsBySource{Ledger: ledger, Catalogs: catalogs},
+		Events:    ledger,
 		Endpoints: operate.EndpointsOf(catalogs),
 		Replayer: operate.Replayer{
 			Ledger: ledger, Deliveries: ledger,

@@ -45,10 +45,11 @@ var calls = map[string][]string{
 // jobCalls are the kinds of calls that admin makes for a job that sends again and for an export.
 // TestAFaultAtEveryKindOfCallOfAJob strikes them.
 var jobCalls = []string{
-	"admin: BatchGetItem ledger", "admin: DeleteItem jobs-open", "admin: GetItem catalog", "admin: GetItem delivery",
+	"admin: BatchGetItem ledger", "admin: DeleteItem jobs-open", "admin: GetItem catalog",
+	"admin: GetItem delivery",
 	"admin: GetItem event", "admin: GetItem jobs", "admin: Invoke function",
 	"admin: PutItem delivery", "admin: PutObject body", "admin: Query catalog",
-	"admin: Query events", "admin: Query open", "admin: SendMessage retry",
+	"admin: Query events", "admin: Query ledger", "admin: Query open", "admin: SendMessage retry",
 	"admin: UpdateItem event", "admin: UpdateItem jobs", "admin: UpdateItem jobs-open",
 }
 
