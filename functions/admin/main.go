@@ -1,5 +1,5 @@
-// Command admin is the Lambda function behind /v1 of the HTTP API: it serves the API by which
-// operators and tenants run the relay. It invokes itself to work on jobs.
+// Command admin is the Lambda function behind /v1 and /console of the HTTP API: it serves the API
+// by which operators and tenants run the relay, and the console. It invokes itself to work on jobs.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/console"
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
 	"webhook-relay/shared/aws/lambda"
@@ -34,6 +35,7 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	catalogs := dynamo.NewCatalog(
 		tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
 	)
+	access := dynamo.NewDocuments(tables, s.CatalogTable) // tokens, sessions and tenants
 	bodies := s3.New(s3.Client(cfg), s.BodiesBucket)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
 	documents := dynamo.NewDocuments(tables, s.LedgerTable)
@@ -55,7 +57,7 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	}
 	api, err := admin.New(admin.Config{
 		Catalogs:         catalogs,
-		CatalogDocuments: dynamo.NewDocuments(tables, s.CatalogTable),
+		CatalogDocuments: access,
 		LedgerDocuments:  documents,
 		Events:           ledger,
 		Bodies:           bodies,
@@ -86,7 +88,11 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handler.Admin(handler.HTTP(api, identify), jobs.Work), nil
+	pages, err := console.New(console.Config{API: api, Documents: access})
+	if err != nil {
+		return nil, err
+	}
+	return handler.Admin(handler.HTTP(pages.Beside(api), identify), jobs.Work), nil
 }
 
 // identify passes on what API Gateway knows of a request: its id, and with the setting iam who

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	webconsole "webhook-relay/shared/admin/console"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/local/gateway"
@@ -55,6 +56,7 @@ type host struct {
 
 	receive gateway.Lambda
 	v1      http.Handler // the API
+	pages   *webconsole.Console
 
 	fanout  stage
 	deliver stage
@@ -148,6 +150,11 @@ func (h *host) build(o hostOptions) error {
 	}
 	h.receive = handler.Receive(receiver)
 	if h.v1, err = h.api(catalogTTL); err != nil {
+		return err
+	}
+	if h.pages, err = webconsole.New(webconsole.Config{
+		API: h.v1, Documents: h.store.Documents(), Local: true,
+	}); err != nil {
 		return err
 	}
 	if h.sweeper, err = newSweeper(h.localRelay); err != nil {

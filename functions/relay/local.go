@@ -88,7 +88,11 @@ func (c *localCommand) host(ctx context.Context, inv *invocation) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go endWith(ctx, console.closed, cancel)
-	return c.serve(ctx, h, listener, console)
+	link, err := h.pages.Link(ctx, inv.operator().Name, linkValid)
+	if err != nil {
+		return err
+	}
+	return c.serve(ctx, h, listener, console, link)
 }
 
 // endWith ends the host when nobody reads its output any longer, as in "relay local | head".
@@ -187,9 +191,9 @@ func (h *host) configureDemo(ctx context.Context, next catalog.Catalog) error {
 // takes no new requests, answers those in flight, and finishes the current batches. Messages still
 // in a queue stay on disk until the next start.
 func (c *localCommand) serve(
-	ctx context.Context, h *host, listener net.Listener, out *console,
+	ctx context.Context, h *host, listener net.Listener, out *console, link string,
 ) error {
-	front := besideAPI(gateway.New(h.receive), h.v1)
+	front := h.pages.Beside(besideAPI(gateway.New(h.receive), h.v1))
 	if c.Demo {
 		front = besideDemo(front, newDemoEndpoint(out))
 	}
@@ -228,6 +232,7 @@ func (c *localCommand) serve(
 		"relay     is listening on http://%s/in/{source}, data in %s, Ctrl-C stops it",
 		listener.Addr(), c.Data,
 	)
+	out.printf("console   http://%s%s signs you in, once", listener.Addr(), link)
 	if c.Demo {
 		g.Go(func() error { return sendDemo(running, listener.Addr().String(), out) })
 	}
@@ -252,6 +257,9 @@ func besideAPI(front, api http.Handler) http.Handler {
 		front.ServeHTTP(w, r)
 	})
 }
+
+// linkValid is how long the link to the console can be used.
+const linkValid = 8 * time.Hour
 
 // besideDemo serves the demonstration's endpoint beside the relay. It uses no ServeMux, which would
 // redirect requests with an untidy path.

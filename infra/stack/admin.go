@@ -27,7 +27,10 @@ const (
 	strangers = 100
 )
 
-// addAdmin makes the function that serves the API of operators and tenants and works on jobs.
+// consolePaths are the paths of the console.
+var consolePaths = []string{"/console", "/console/{proxy+}"}
+
+// addAdmin makes the function that serves the API and the console, and works on jobs.
 func (r *relay) addAdmin() error {
 	environment, err := settings.Environment(settings.Admin{
 		CatalogTable:        *r.catalog.TableName(),
@@ -45,7 +48,7 @@ func (r *relay) addAdmin() error {
 	}
 	r.admin = r.addFunction(function{
 		id: adminID, name: adminName,
-		description: "Serves the API by which operators and tenants run the relay, and works on jobs",
+		description: "Serves the API and the console to operators and tenants, and works on jobs",
 		memoryMiB:   adminMemoryMiB, timeoutSeconds: adminTimeoutSeconds,
 		environment: environment, grants: r.adminGrants(),
 		// A step of a job ends by invoking the function for the next one. This is intended.
@@ -54,19 +57,23 @@ func (r *relay) addAdmin() error {
 	return nil
 }
 
-// addAdminRoute opens adminPath. Its throttle is that of all routes without their own.
-func (r *relay) addAdminRoute() {
-	options := &awsapigatewayv2.AddRoutesOptions{
-		Path:    new(adminPath),
-		Methods: list(awsapigatewayv2.HttpMethod_ANY),
-		Integration: awsapigatewayv2integrations.NewHttpLambdaIntegration(
-			new("Admin"), r.admin, nil,
-		),
+// addAdminRoutes opens adminPath and the paths of the console. Their throttle is that of all routes
+// without their own. A browser cannot sign requests for IAM: with it there is no console.
+func (r *relay) addAdminRoutes() {
+	integration := awsapigatewayv2integrations.NewHttpLambdaIntegration(new("Admin"), r.admin, nil)
+	open := func(path string, authorizer awsapigatewayv2.IHttpRouteAuthorizer) {
+		r.api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
+			Path: &path, Methods: list(awsapigatewayv2.HttpMethod_ANY), Integration: integration,
+			Authorizer: authorizer,
+		})
 	}
 	if r.props.IAM {
-		options.Authorizer = awsapigatewayv2authorizers.NewHttpIamAuthorizer()
+		open(adminPath, awsapigatewayv2authorizers.NewHttpIamAuthorizer())
+		return
 	}
-	r.api.AddRoutes(options)
+	for _, path := range append([]string{adminPath}, consolePaths...) {
+		open(path, nil)
+	}
 }
 
 // strangersAlarm fires when many requests to the API have no valid token.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -100,7 +101,54 @@ type pinged struct {
 	}
 }
 
+// troubledAnswer is the answer of endpoints.troubled.
+type troubledAnswer struct {
+	Body struct {
+		Items []Troubled `json:"items" nullable:"false" doc:"By name"`
+		More  bool       `json:"more" doc:"There are more than these 100"`
+	}
+}
+
+// Troubled is an endpoint that is not healthy, and its state.
+type Troubled struct {
+	Endpoint string    `json:"endpoint"`
+	State    StateView `json:"state"`
+}
+
+// maxTroubled is how many endpoints in trouble are listed.
+const maxTroubled = 100
+
+// troubled lists the endpoints of a tenant that are not healthy.
+func (s *server) troubled(ctx context.Context, _ *struct{}) (*troubledAnswer, error) {
+	all, err := s.States.TroubledEndpoints(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(all)
+	out := new(troubledAnswer)
+	out.Body.Items = []Troubled{}
+	for _, qualified := range all {
+		tenant, name := catalog.SplitName(qualified)
+		if tenant != callOf(ctx).tenant {
+			continue
+		}
+		if len(out.Body.Items) == maxTroubled {
+			out.Body.More = true
+			break
+		}
+		state, err := s.state(ctx, qualified)
+		if err != nil {
+			return nil, err
+		}
+		if state.Body.State != string(breaker.Healthy) { // the list may be late
+			out.Body.Items = append(out.Body.Items, Troubled{Endpoint: name, State: state.Body})
+		}
+	}
+	return out, nil
+}
+
 func registerActions(r *registrar) {
+	handle(r, "endpoints.troubled", r.troubled)
 	handle(r, "endpoints.state", func(ctx context.Context, in *NameInput) (*EndpointState, error) {
 		endpoint, err := r.endpoint(ctx, in.Name)
 		if err != nil {

@@ -231,13 +231,8 @@ func (s *server) admit(r *http.Request, c *call) error {
 	if c.route.ID == "" {
 		return nil
 	}
-	if c.route.Scope == Operator && principal.Tenant != "" {
-		return forbidden.problem("This is for the operator of the relay. The token belongs to the tenant %s.",
-			principal.Tenant)
-	}
-	if !principal.Role.Includes(c.route.Role) {
-		return forbidden.problem("It needs the role %s. The token has the role %s.",
-			c.route.Role, principal.Role)
+	if err := principal.may(c.route); err != nil {
+		return err
 	}
 	return s.chooseTenant(r, c)
 }

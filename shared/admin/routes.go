@@ -202,6 +202,11 @@ func routes() []Route {
 			Changes: no, Summary: "List the endpoints, and how each is now", group: nil,
 		},
 		Route{
+			ID: "endpoints.troubled", Method: get, Path: "/v1/troubled", Role: read,
+			Scope: Tenant, Changes: no, Summary: "List the endpoints that are not healthy",
+			group: nil,
+		},
+		Route{
 			ID: "endpoints.rotate", Method: post, Path: "/v1/endpoints/{name}/secret/rotate",
 			Role: run, Scope: Tenant, Changes: yes,
 			Summary: "Give an endpoint a new secret, and show it once", group: nil,

@@ -267,6 +267,8 @@ func (h *Host) addRoute(id string, staged map[string]bool) error {
 	served := gateway.New(f.serve)
 	if prefix, all := strings.CutSuffix(path, "/{proxy+}"); all {
 		path, served = prefix+"/{proxy...}", gateway.Proxy(prefix, f.serve)
+	} else if !strings.Contains(path, "{") {
+		served = gateway.Exact(path, f.serve)
 	}
 	h.routes.Handle(path, served)
 	return nil
