@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -22,7 +23,9 @@ const commandsPage = "../../docs/commands.md"
 // TestPageOfTheCommands writes the tables of docs/commands.md.
 func TestPageOfTheCommands(t *testing.T) {
 	rows := [][]string{{"status", "meaning"}}
-	for _, e := range exits {
+	for _, e := range slices.SortedFunc(slices.Values(exits), func(a, b exit) int {
+		return cmp.Compare(a.code, b.code)
+	}) {
 		rows = append(rows, []string{strconv.Itoa(e.code), e.meaning})
 	}
 	page.Hold(t, commandsPage, "exits", page.Table(rows...))

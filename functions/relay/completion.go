@@ -53,7 +53,7 @@ func completions(n *kong.Node, path string) []completion {
 		below = append(below, completions(child, strings.TrimSpace(path+" "+child.Name))...)
 	}
 	if n.DefaultCmd != nil {
-		c.words = append(c.words, flagsOf(n.DefaultCmd)...)
+		n = n.DefaultCmd
 	}
 	c.words = append(c.words, flagsOf(n)...)
 	for _, arg := range n.Positional {

@@ -40,6 +40,7 @@ const defaultDir = ".relay"
 type connection struct {
 	*client.Client
 
+	local bool // it is called in this process
 	// console is the address of the relay's console.
 	console string
 	// resume starts the work on jobs whose worker has died; nil: the relay does it.
@@ -175,7 +176,7 @@ func (f relayFlags) local(
 	}
 	return &connection{
 		Client: client.InProcess(api, inv.operator(), f.Tenant), console: localConsole,
-		resume: l.resumeJobs, close: l.close,
+		resume: l.resumeJobs, close: l.close, local: true,
 	}, nil
 }
 

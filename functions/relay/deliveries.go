@@ -32,19 +32,32 @@ func (c *listDeliveriesCommand) Run(ctx context.Context, inv *invocation) error 
 		return list(ctx, inv, api, c.Limit, listing[admin.DeliveryView]{
 			path: client.Path("v1", "deliveries"), query: query,
 			columns: []column{
-				{title: "ACCEPTED"}, {title: "EVENT"}, {title: "TYPE", spare: 1},
-				{title: "SOURCE", spare: 2}, {title: "ENDPOINT"}, {title: "STATUS"},
+				{title: "ACCEPTED", time: true}, {title: "EVENT"}, {title: "TYPE", spare: 2},
+				{title: "SOURCE", spare: 4}, {title: "ENDPOINT", least: 12}, {title: "STATUS"},
+				{title: "NEXT TRY", time: true, spare: 3}, {title: "LAST ATTEMPT", spare: 1, least: 16},
 			},
-			row: func(d admin.DeliveryView) []cell {
-				return []cell{
-					text(when(d.AcceptedAt)), text(d.Event), text(typeOf(d.Type)), text(d.Source),
-					text(d.Endpoint),
-					{text: standing(d) + lastAttempt(d), colour: colourOf(d)},
-				}
-			},
+			row:  deliveryRow,
 			none: "there are no such deliveries", progress: newScan(inv),
 		})
 	})
+}
+
+func deliveryRow(d admin.DeliveryView) []cell {
+	status := cell{text: d.Status, colour: colourOf(d)}
+	switch {
+	case d.Held:
+		status.text = "held"
+	case d.Reason != "":
+		status.text += ", " + d.Reason
+	}
+	last := ""
+	if n := len(d.Attempts); n > 0 {
+		last = fmt.Sprintf("%d: %s", d.Attempts[n-1].Number, answer(d.Attempts[n-1]))
+	}
+	return []cell{
+		text(when(d.AcceptedAt)), text(d.Event), text(typeOf(d.Type)), text(d.Source),
+		text(d.Endpoint), status, text(whenever(d.NextAt)), text(last),
+	}
 }
 
 // standing returns a delivery's status, and the reason for it.

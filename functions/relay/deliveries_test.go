@@ -50,7 +50,7 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 		!says("target  dead", "deliveries", "get", event, "target") {
 		t.Error("the event's attempts are not told")
 	}
-	if !says("dead, exhausted, attempt 1 at ", "deliveries", "--endpoint", "target") ||
+	if !says("dead, exhausted            1: 500", "deliveries", "--endpoint", "target") ||
 		!counts(0, "dead", "deliveries", "--endpoint", "target", "--reason", "expired") {
 		t.Error("why they died is not told")
 	}

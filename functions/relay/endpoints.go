@@ -174,37 +174,55 @@ type pingCommand struct {
 	Wait     time.Duration `help:"How long to wait for its answer; 0: do not wait." default:"20s"`
 }
 
-// pingPoll is the time between two looks at the delivery of a ping.
-const pingPoll = 200 * time.Millisecond
+const (
+	// pingPoll is the time between two looks at the delivery of a ping.
+	pingPoll = 200 * time.Millisecond
+	// pingWait is how long to wait for the answer to a ping.
+	pingWait = 20 * time.Second
+)
+
+// ping sends an event of the relay's own to an endpoint, and waits for its first attempt. answered
+// tells whether there was one in time; if not, only the event's id is known.
+func (api *connection) ping(
+	ctx context.Context, endpoint string, atMost time.Duration,
+) (d admin.DeliveryView, answered bool, err error) {
+	sent, err := call[struct{ Event, Endpoint string }](
+		ctx, api, client.Path("v1", "endpoints", endpoint, "ping"), nil,
+	)
+	if err != nil {
+		return d, false, err
+	}
+	path := client.Path("v1", "deliveries", sent.Event, endpoint)
+	for deadline := time.Now().Add(atMost); time.Now().Before(deadline); {
+		if err := pause(ctx, pingPoll); err != nil {
+			return d, false, err
+		}
+		d, err := client.Get[admin.DeliveryView](ctx, api.Client, path, nil)
+		if code, _ := exitOf(err); code != exitNotFound { // not found: not attempted yet
+			return d, err == nil, err
+		}
+	}
+	return admin.DeliveryView{Event: sent.Event, Endpoint: endpoint}, false, nil
+}
 
 // Run sends an event of the relay's own to an endpoint, and waits for its answer.
 func (c *pingCommand) Run(ctx context.Context, inv *invocation) error {
 	return c.calls(ctx, inv, func(api *connection) error {
-		sent, err := call[struct{ Event, Endpoint string }](
-			ctx, api, client.Path("v1", "endpoints", c.Endpoint, "ping"), nil,
-		)
-		if err != nil {
+		d, answered, err := api.ping(ctx, c.Endpoint, c.Wait)
+		switch {
+		case err != nil:
 			return err
+		case !answered:
+			return inv.say(
+				map[string]string{"event": d.Event, "endpoint": d.Endpoint},
+				"%s is sent to %s; see relay events get %[1]s", d.Event, d.Endpoint,
+			)
 		}
-		path := client.Path("v1", "deliveries", sent.Event, c.Endpoint)
-		deadline := time.Now().Add(c.Wait)
-		for time.Now().Before(deadline) {
-			if err := pause(ctx, pingPoll); err != nil {
-				return err
-			}
-			d, err := client.Get[admin.DeliveryView](ctx, api.Client, path, nil)
-			if code, _ := exitOf(err); code == exitNotFound {
-				continue // not attempted yet
-			}
-			if err == nil {
-				err = inv.say(d, "%s  %s%s", c.Endpoint, standing(d), lastAttempt(d))
-			}
-			if err == nil && d.Status != string(relay.Delivered) {
-				err = fmt.Errorf("the ping was not delivered; see relay events get %s", d.Event)
-			}
-			return err
+		err = inv.say(d, "%s  %s%s", c.Endpoint, standing(d), lastAttempt(d))
+		if err == nil && d.Status != string(relay.Delivered) {
+			err = fmt.Errorf("the ping was not delivered; see relay events get %s", d.Event)
 		}
-		return inv.say(sent, "%s is sent to %s; see relay events get %[1]s", sent.Event, c.Endpoint)
+		return err
 	})
 }
 

@@ -67,8 +67,8 @@ func (e eventItem) went() cell {
 
 // eventColumns are the columns of a table of events.
 var eventColumns = []column{
-	{title: "ACCEPTED"}, {title: "EVENT"}, {title: "SOURCE", spare: 1},
-	{title: "TRUST", spare: 3}, {title: "TYPE"}, {title: "WENT"},
+	{title: "ACCEPTED", time: true}, {title: "EVENT"}, {title: "SOURCE", spare: 1},
+	{title: "TRUST", spare: 2}, {title: "TYPE", least: 12}, {title: "WENT"},
 }
 
 func (e eventItem) row() []cell {

@@ -41,13 +41,16 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usage(text string) error { return usageError{errors.New(text)} }
 
-// exits says what each exit status means. The first that fits an error is taken.
-var exits = []struct {
+// exit is an exit status.
+type exit struct {
 	code    int
 	name    string // of the problem in the output of --json, unless it has one
 	meaning string
 	fits    func(error) bool
-}{
+}
+
+// exits says what each exit status means. The first that fits an error is taken.
+var exits = []exit{
 	{0, "", "done", func(err error) bool { return err == nil }},
 	{exitInterrupted, "interrupted", "ended by Ctrl-C", isAny(ErrInterrupted)},
 	{exitPartly, "partly-done", "a part was done, another failed", isAny(ErrPartly)},

@@ -78,6 +78,7 @@ var examples = map[string][]string{
 		"relay try --source github --type push --body push.json",
 		`relay try evt_gd2jhqxqnb5yxkqnbhpnyqhcazvsmlfb --filter '{"data": {"ref": [{"prefix": "refs/tags/"}]}}'`,
 	},
+	"doctor": {"relay doctor", "relay doctor --ping shipping --profile prod"},
 	"open": {
 		"relay open", "relay open evt_gd2jhqxqnb5yxkqnbhpnyqhcazvsmlfb", "relay open endpoint shipping",
 	},

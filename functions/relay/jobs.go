@@ -26,7 +26,7 @@ type jobsCommand struct {
 }
 
 var jobColumns = []column{
-	{title: "CREATED"}, {title: "JOB"}, {title: "KIND"}, {title: "STATE"}, {title: "MATCHES"},
+	{title: "CREATED", time: true}, {title: "JOB"}, {title: "KIND"}, {title: "STATE"}, {title: "MATCHES"},
 	{title: "DONE"}, {title: "FAILED"}, {title: "SKIPPED", spare: 2}, {title: "BY", spare: 1},
 }
 

@@ -66,16 +66,15 @@ func list[T any](
 		if err := l.print(inv, items); err != nil {
 			return err
 		}
-		if more {
-			l.progress.report(printed, part.Page)
-		}
 		if limit > 0 && printed == limit {
 			if more && !inv.json {
 				inv.note("there may be more; --limit %d shows twice as many, --limit 0 all", 2*limit)
 			}
 			break
 		}
+		l.progress.report(printed, part.Page)
 	}
+	l.progress.clear()
 	if printed == 0 && !inv.json && l.none != "" {
 		inv.note("%s", l.none)
 	}

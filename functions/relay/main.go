@@ -33,6 +33,7 @@ type commands struct {
 	Find          findCommand          `cmd:"" group:"look" help:"Find an event by the provider's id, or events by a pattern."`
 	Try           tryCommand           `cmd:"" group:"look" help:"Tell which subscriptions take an event, and why the others do not."`
 	Jobs          jobsCommand          `cmd:"" group:"look" help:"List, watch and end jobs; export events."`
+	Doctor        doctorCommand        `cmd:"" group:"look" help:"Check a relay: its address, token and clock, each endpoint, each source's last webhook, what died."`
 	Open          openCommand          `cmd:"" group:"look" help:"Open the console at a thing."`
 	Replay        replayCommand        `cmd:"" group:"act" help:"Send deliveries again, whether they were delivered or are dead."`
 	Redrive       redriveCommand       `cmd:"" group:"act" help:"Send dead deliveries again."`

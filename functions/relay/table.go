@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode/utf8"
 )
 
@@ -31,33 +34,37 @@ func text(s string) cell { return cell{text: s} }
 // column is a column of a table.
 type column struct {
 	title string
-	// spare is the order in which columns are left out of a table that is too wide for the
-	// terminal: the highest first; 0: never.
+	// A table that is too wide for the terminal first has times in a short form, then leaves out
+	// columns, those with the highest spare first (0: never), and at last cuts texts: those of
+	// columns with a least number of characters, and of the last column.
+	time  bool
 	spare int
+	least int
 }
 
 // columnGap is the space between two columns.
 const columnGap = 2
 
-// table prints rows below their titles. On a terminal, it leaves out columns and cuts the last one,
-// so that no row is wider than the terminal.
+// table prints rows below their titles. On a terminal no row is wider than the terminal.
 func (i *invocation) table(columns []column, rows [][]cell) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	all := make([][]cell, 0, len(rows)+1)
 	titles := make([]cell, len(columns))
 	for n, c := range columns {
 		titles[n] = text(c.title)
 	}
-	all = append(append(all, titles), rows...)
+	all := append([][]cell{titles}, rows...)
 	for _, row := range all {
 		for n := range row {
 			row[n].text = printable(row[n].text)
 		}
 	}
 	if i.Width > 0 {
-		all = i.fit(columns, all)
+		all = fit(columns, all, i.Width)
+	}
+	if i.colours() {
+		paint(all)
 	}
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 0, columnGap, ' ', 0)
@@ -66,7 +73,7 @@ func (i *invocation) table(columns []column, rows [][]cell) error {
 			if n > 0 {
 				_, _ = w.Write([]byte("\t"))
 			}
-			_, _ = w.Write([]byte(i.paint(c)))
+			_, _ = w.Write([]byte(c.text))
 		}
 		_, _ = w.Write([]byte("\n"))
 	}
@@ -82,41 +89,82 @@ func (i *invocation) table(columns []column, rows [][]cell) error {
 	return nil
 }
 
-// paint returns a cell in its colour. Each cell gets one, so that all have the same width.
-func (i *invocation) paint(c cell) string {
-	if !i.colours() {
-		return c.text
-	}
-	if c.colour == 0 {
-		c.colour = plain
-	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[39m", c.colour, c.text)
-}
-
-// fit leaves columns out of a table until it is narrow enough, and cuts the last column.
-func (i *invocation) fit(columns []column, rows [][]cell) [][]cell {
-	const least = 8 // characters of the last column
-	for {
-		widths := widthsOf(rows)
-		total := columnGap * (len(widths) - 1)
-		for _, w := range widths {
-			total += w
-		}
-		if total <= i.Width {
-			return rows
-		}
-		if out := mostSpare(columns); out >= 0 {
-			columns, rows = without(columns, out), withoutCells(rows, out)
+// paint colours the columns that have a coloured cell: each cell of them, so that all have the same
+// width.
+func paint(rows [][]cell) {
+	for n := range rows[0] {
+		if !slices.ContainsFunc(rows, func(row []cell) bool { return row[n].colour != 0 }) {
 			continue
 		}
-		last := len(widths) - 1
-		if room := max(least, widths[last]-(total-i.Width)); room < widths[last] {
-			for _, row := range rows {
-				row[last].text = cut(row[last].text, room)
-			}
+		for _, row := range rows {
+			row[n].text = fmt.Sprintf(
+				"\x1b[%dm%s\x1b[%dm", cmp.Or(row[n].colour, plain), row[n].text, plain,
+			)
 		}
+	}
+}
+
+// leastOfLast is how many characters of the last column are shown at least.
+const leastOfLast = 8
+
+// fit makes a table at most so wide, if it can.
+func fit(columns []column, rows [][]cell, width int) [][]cell {
+	over := func() int { return widthOf(rows) - width }
+	if over() <= 0 {
 		return rows
 	}
+	for n, c := range columns {
+		for _, row := range rows[1:] {
+			if c.time {
+				row[n].text = shortTime(row[n].text, time.Now())
+			}
+		}
+	}
+	for over() > 0 {
+		last := len(columns) - 1
+		out, room := mostSpare(columns), widthsOf(rows)[last]-over()
+		if out < 0 || columns[last].least > 0 && room >= columns[last].least {
+			break
+		}
+		columns = without(columns, out)
+		for n, row := range rows {
+			rows[n] = without(row, out)
+		}
+	}
+	last := len(columns) - 1
+	columns = slices.Clone(columns)
+	columns[last].least = cmp.Or(columns[last].least, leastOfLast)
+	for n, c := range columns {
+		widest := widthsOf(rows)[n]
+		room := max(c.least, widest-over())
+		for _, row := range rows {
+			if c.least > 0 && room < widest {
+				row[n].text = cut(row[n].text, room)
+			}
+		}
+	}
+	return rows
+}
+
+// shortTime returns the time of today, or the day and the minute of another day.
+func shortTime(text string, now time.Time) string {
+	at, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err != nil:
+		return text
+	case at.Format(time.DateOnly) == now.UTC().Format(time.DateOnly):
+		return at.Format(time.TimeOnly)
+	}
+	return at.Format("01-02 15:04")
+}
+
+func widthOf(rows [][]cell) int {
+	widths := widthsOf(rows)
+	total := columnGap * (len(widths) - 1)
+	for _, w := range widths {
+		total += w
+	}
+	return total
 }
 
 func widthsOf(rows [][]cell) []int {
@@ -142,13 +190,6 @@ func mostSpare(columns []column) int {
 
 func without[T any](all []T, at int) []T {
 	return append(append(make([]T, 0, len(all)), all[:at]...), all[at+1:]...)
-}
-
-func withoutCells(rows [][]cell, at int) [][]cell {
-	for n, row := range rows {
-		rows[n] = without(row, at)
-	}
-	return rows
 }
 
 // cut returns a text of at most n characters.

@@ -16,7 +16,7 @@ type tenantsCommand struct {
 	Delete deleteTenantCommand `cmd:"" help:"Delete a tenant that has no sources, endpoints and subscriptions left. Its tokens end."`
 }
 
-var tenantColumns = []column{{title: "ID"}, {title: "CREATED", spare: 1}, {title: "NAME"}}
+var tenantColumns = []column{{title: "ID"}, {title: "CREATED", spare: 1, time: true}, {title: "NAME"}}
 
 func tenantRow(t admin.TenantView) []cell {
 	return []cell{text(t.ID), text(when(t.CreatedAt)), text(t.Name)}
@@ -94,7 +94,9 @@ func (c *deleteTenantCommand) Run(ctx context.Context, inv *invocation) error {
 		)); err != nil {
 			return err
 		}
-		if _, err := api.Do(ctx, client.Request{Method: http.MethodDelete, Path: path}); err != nil {
+		if _, err := api.Do(ctx, client.Request{
+			Method: http.MethodDelete, Path: path,
+		}); err != nil {
 			return err
 		}
 		return inv.say(map[string]string{"deleted": c.ID}, "tenant %s deleted", c.ID)

@@ -25,8 +25,8 @@ func (c *listTokensCommand) Run(ctx context.Context, inv *invocation) error {
 		return list(ctx, inv, api, c.Limit, listing[admin.Token]{
 			path: client.Path("v1", "tokens"),
 			columns: []column{
-				{title: "ID"}, {title: "NAME"}, {title: "ROLE"}, {title: "TENANT", spare: 1},
-				{title: "MADE BY", spare: 3}, {title: "VALID UNTIL", spare: 2},
+				{title: "ID"}, {title: "NAME", least: 12}, {title: "ROLE"}, {title: "TENANT", spare: 1},
+				{title: "MADE BY", spare: 3}, {title: "VALID UNTIL", spare: 2, time: true},
 				{title: "LAST USED IN THE HOUR"},
 			},
 			row: func(t admin.Token) []cell {
