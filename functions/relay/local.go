@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +88,11 @@ func (c *localCommand) host(ctx context.Context, inv *invocation) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go endWith(ctx, console.closed, cancel)
-	return c.serve(ctx, h, listener, console)
+	link, err := h.pages.Link(ctx, inv.operator().Name, linkValid)
+	if err != nil {
+		return err
+	}
+	return c.serve(ctx, h, listener, console, link)
 }
 
 // endWith ends the host when nobody reads its output any longer, as in "relay local | head".
@@ -188,12 +191,8 @@ func (h *host) configureDemo(ctx context.Context, next catalog.Catalog) error {
 // takes no new requests, answers those in flight, and finishes the current batches. Messages still
 // in a queue stay on disk until the next start.
 func (c *localCommand) serve(
-	ctx context.Context, h *host, listener net.Listener, out *console,
+	ctx context.Context, h *host, listener net.Listener, out *console, link string,
 ) error {
-	link, err := h.pages.Link(ctx, cmp.Or(os.Getenv("USER"), "operator"), linkValid)
-	if err != nil {
-		return err
-	}
 	front := h.pages.Beside(besideAPI(gateway.New(h.receive), h.v1))
 	if c.Demo {
 		front = besideDemo(front, newDemoEndpoint(out))
@@ -237,7 +236,7 @@ func (c *localCommand) serve(
 	if c.Demo {
 		g.Go(func() error { return sendDemo(running, listener.Addr().String(), out) })
 	}
-	err = g.Wait()
+	err := g.Wait()
 	if err == nil {
 		out.printf(
 			"stopped; %s in %s, to be processed after the next start",

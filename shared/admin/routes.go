@@ -198,13 +198,13 @@ func routes() []Route {
 			Scope: Tenant, Changes: no, Summary: "Show how an endpoint is now", group: nil,
 		},
 		Route{
+			ID: "endpoints.states", Method: get, Path: "/v1/states", Role: read, Scope: Tenant,
+			Changes: no, Summary: "List the endpoints, and how each is now", group: nil,
+		},
+		Route{
 			ID: "endpoints.troubled", Method: get, Path: "/v1/troubled", Role: read,
 			Scope: Tenant, Changes: no, Summary: "List the endpoints that are not healthy",
 			group: nil,
-		},
-		Route{
-			ID: "endpoints.states", Method: get, Path: "/v1/states", Role: read, Scope: Tenant,
-			Changes: no, Summary: "List the endpoints, and how each is now", group: nil,
 		},
 		Route{
 			ID: "endpoints.rotate", Method: post, Path: "/v1/endpoints/{name}/secret/rotate",
