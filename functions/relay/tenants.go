@@ -94,7 +94,9 @@ func (c *deleteTenantCommand) Run(ctx context.Context, inv *invocation) error {
 		)); err != nil {
 			return err
 		}
-		if _, err := api.Do(ctx, client.Request{Method: http.MethodDelete, Path: path}); err != nil {
+		if _, err := api.Do(ctx, client.Request{
+			Method: http.MethodDelete, Path: path,
+		}); err != nil {
 			return err
 		}
 		return inv.say(map[string]string{"deleted": c.ID}, "tenant %s deleted", c.ID)
