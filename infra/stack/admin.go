@@ -106,8 +106,10 @@ func (r *relay) adminGrants() []grant {
 			resources: []*string{r.ledger.TableArn()},
 		},
 		{
-			actions:   []string{"dynamodb:Query"},
-			resources: []*string{r.indexARN(eventsIndex), r.indexARN(openIndex)},
+			actions: []string{"dynamodb:Query"},
+			resources: []*string{
+				r.indexARN(eventsIndex), r.indexARN(openIndex), r.indexARN(troubledIndex),
+			},
 		},
 		// The audit log, kept answers and jobs. A delivery that is sent again keeps its event.
 		r.count("doc/*", "evt_*"),

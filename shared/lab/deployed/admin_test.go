@@ -100,6 +100,7 @@ func administered(t *testing.T, w *world) {
 	c.want(t, ok, "GET", "/v1/health", "")
 	c.want(t, ok, "GET", "/v1/openapi.json", "")
 	c.want(t, ok, "GET", "/v1/providers", "")
+	c.want(t, ok, "GET", "/v1/self", "")
 	c.want(t, http.StatusUnauthorized, "GET", "/v1/tokens", "", "authorization", "Bearer nobody's")
 	c.want(
 		t, http.StatusUnprocessableEntity, "POST", "/v1/tokens", `{"name": "", "role": "read"}`,
@@ -114,11 +115,17 @@ func administered(t *testing.T, w *world) {
 	c.want(t, ok, "GET", "/v1/tenants", "")
 	c.want(t, ok, "GET", "/v1/tenants/globex", "")
 	event := c.deliveries(t, of)
+	c.again(t, event)
+	c.learned(t)
 	c.want(t, ok, "POST", "/v1/endpoints/globex/pause"+of, `{}`)
+	c.want(t, ok, "GET", "/v1/states"+of, "")
+	c.want(t, ok, "GET", "/v1/troubled"+of, "")
 	c.want(t, ok, "POST", "/v1/endpoints/globex/resume"+of, `{}`)
 	c.want(t, ok, "POST", "/v1/endpoints/globex/ping"+of, `{}`)
 	c.want(t, ok, "POST", "/v1/endpoints/globex/secret/rotate"+of, `{"keep": "1h"}`)
 	c.want(t, ok, "GET", "/v1/endpoints/globex/state"+of, "")
+	c.want(t, ok, "POST", "/v1/endpoints/globex/disable"+of, `{}`)
+	c.want(t, ok, "POST", "/v1/endpoints/globex/resume"+of, `{}`)
 	c.theirs(t, "globex", event)
 	c.want(t, ok, "GET", "/v1/audit"+of, "")
 	c.want(t, ok, "GET", "/v1/audit/verify"+of, "")
@@ -128,6 +135,55 @@ func administered(t *testing.T, w *world) {
 	}
 	c.want(t, ok, "DELETE", "/v1/tenants/globex", "")
 	c.want(t, http.StatusNotFound, "GET", "/v1/tenants/globex", "")
+}
+
+// again sends a delivery of the tenant globex again, and its event to an endpoint that has
+// subscribed since.
+func (c client) again(t *testing.T, event string) {
+	t.Helper()
+	const of = "?tenant=globex"
+	c.want(t, ok, "POST", "/v1/deliveries/"+event+"/globex/replay"+of, `{}`)
+	eventually(t, "the delivery is sent again", func() bool {
+		return len(c.w.posts("globex", event)) == 2
+	})
+	none := []string{"if-none-match", "*"}
+	c.want(t, ok, "PUT", "/v1/endpoints/later"+of, fmt.Sprintf(
+		`{"url": %q}`, c.w.endpoints+"/later",
+	), none...)
+	c.want(
+		t, ok, "PUT", "/v1/subscriptions/later"+of, `{"source": "globex", "endpoint": "later"}`,
+		none...,
+	)
+	eventually(t, "the event is sent to the new endpoint", func() bool {
+		c.want(t, ok, "POST", "/v1/events/"+event+"/route"+of, `{}`)
+		return len(c.w.posts("later", event)) == 1
+	})
+	for _, path := range []string{"subscriptions", "endpoints"} {
+		c.want(t, ok, "DELETE", "/v1/"+path+"/later"+of, "")
+	}
+}
+
+// learned lets a source of the tenant globex accept a secret from a handshake, and forget it.
+func (c client) learned(t *testing.T) {
+	t.Helper()
+	const of = "?tenant=globex"
+	c.want(
+		t, ok, "PUT", "/v1/sources/learner"+of, `{"provider": "asana"}`, "if-none-match", "*",
+	)
+	c.want(t, ok, "POST", "/v1/sources/learner/secret/accept"+of, `{"for": "10m"}`)
+	secret := rand.Text()
+	eventually(t, "the handshake sets the secret", func() bool {
+		status, _ := c.w.post(
+			t, "/in/globex/learner", verify.Header{"x-hook-secret": secret}, nil,
+		)
+		return status/100 == 2
+	})
+	shown := c.want(t, ok, "POST", "/v1/sources/learner/secret/show"+of, `{}`)
+	if shown["secret"] != secret {
+		t.Errorf("learned %v, want %s", shown["secret"], secret)
+	}
+	c.want(t, ok, "DELETE", "/v1/sources/learner/secret"+of, "")
+	c.want(t, ok, "DELETE", "/v1/sources/learner"+of, "")
 }
 
 // applied plans and applies a configuration file of a tenant, and exports it.
