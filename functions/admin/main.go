@@ -41,6 +41,7 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		Events:           ledger,
 		Bodies:           bodies,
 		States:           ledger,
+		Granted:          s.Send,
 		Notifier: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, settings.Seconds(s.CatalogCacheSeconds), time.Now),
 			sqs.New(queues, s.IngestQueueURL),

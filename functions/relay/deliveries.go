@@ -26,7 +26,7 @@ type deliveriesCommand struct {
 
 // selection filters an endpoint's deliveries.
 type selection struct {
-	Reason string `help:"Only deliveries that died for this reason: exhausted, expired, endpoint_gone, declined or transform." enum:",exhausted,expired,endpoint_gone,declined,transform" default:""`
+	Reason string `help:"Only deliveries that died for this reason: exhausted, expired, endpoint_gone, declined, transform or too_large." enum:",exhausted,expired,endpoint_gone,declined,transform,too_large" default:""`
 	Source string `help:"Only deliveries of events from this source."`
 	Type   string `help:"Only deliveries of events of this type. * stands for any characters."`
 	Since  moment `help:"Only deliveries of webhooks that were accepted at this time or later: a time (2006-01-02T15:04:05Z), a day (2006-01-02, meaning 0:00 UTC), or a duration before now (36h, 2d, 1w)."`

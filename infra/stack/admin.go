@@ -33,6 +33,7 @@ func (r *relay) addAdmin() error {
 		DeliveryQueueURL:    *r.delivery.QueueUrl(),
 		RetentionDays:       r.props.RetentionDays,
 		CatalogCacheSeconds: r.props.CatalogCacheSeconds,
+		Send:                r.props.Send,
 	})
 	if err != nil {
 		return err
