@@ -217,7 +217,7 @@ func TestOnlyWhatTheStackGrants(t *testing.T) {
 	file := func(arn string) string {
 		return "endpoints: [{name: ok, url: https://a.example.com}, {name: q, url: '" + arn + "'}]"
 	}
-	p := r.apply(boss, "", file(other), "").problem(422, "invalid")
+	p := r.apply(boss, "", file(other), `"0"`).problem(422, "invalid")
 	if len(p.Errors) != 1 || !strings.Contains(p.Errors[0].Detail, "setting send") {
 		t.Errorf("%+v", p)
 	}

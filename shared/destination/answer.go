@@ -61,7 +61,8 @@ type answer struct {
 // the services here that the SDKs retry for other reasons.
 var throttling = []string{
 	"Throttling", "ThrottlingException", "ThrottledException", "Throttled", "RequestThrottled",
-	"RequestThrottledException", "TooManyRequestsException", "ProvisionedThroughputExceededException",
+	"RequestThrottledException", "TooManyRequestsException",
+	"ProvisionedThroughputExceededException",
 	"TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
 	"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
 	"KMSThrottlingException", "KmsThrottled", "OverLimit", "ExecutionLimitExceeded",
@@ -70,7 +71,8 @@ var throttling = []string{
 
 var denials = []string{
 	"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException",
-	"NotAuthorized", "NotAuthorizedForSourceException", "UnauthorizedOperation", "KMSAccessDenied", "KMSAccessDeniedException",
+	"NotAuthorized", "NotAuthorizedForSourceException", "UnauthorizedOperation",
+	"KMSAccessDenied", "KMSAccessDeniedException",
 	"KmsAccessDenied",
 }
 

@@ -16,13 +16,14 @@ import (
 // Message is what is sent of an event.
 type Message struct {
 	Event transform.Event // its Data is needed for the envelope JSON
-	// Once is the same for all attempts of a delivery, and another one after a replay. Services that
-	// drop repeats know them by it. At most 80 of [0-9A-Za-z_-].
+	// Once is the same for all attempts of a delivery, and another one after a replay. Services
+	// that drop repeats know them by it. At most 80 of [0-9A-Za-z_-].
 	Once     string
 	Endpoint string // qualified name
 	Attempt  int    // number, 1 for the first
 	Trace    string // the traceparent of this attempt
-	// Shaped is what a transform made. It is sent as it is, without an envelope; nil: there is none.
+	// Shaped is what a transform made. It is sent as it is, without an envelope; nil: there is
+	// none.
 	Shaped      []byte
 	ContentType string            // of Shaped
 	Texts       map[string]string // the endpoint's options that are templates, applied
@@ -112,7 +113,9 @@ func (d Destination) tooLarge(size, limit int) error {
 	if size <= limit {
 		return nil
 	}
-	return fmt.Errorf("%w: it has %d bytes, and %s takes at most %d", ErrTooLarge, size, d.Kind, limit)
+	return fmt.Errorf(
+		"%w: it has %d bytes, and %s takes at most %d", ErrTooLarge, size, d.Kind, limit,
+	)
 }
 
 // The names of attributes, which are those of the headers that endpoints get.

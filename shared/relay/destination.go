@@ -13,8 +13,8 @@ import (
 	"webhook-relay/shared/transform"
 )
 
-// deniedWait is the shortest wait after a destination has refused for lack of a permission. Somebody
-// has to grant it, which takes longer than the first waits of the schedule.
+// deniedWait is the shortest wait after a destination has refused for lack of a permission.
+// Somebody has to grant it, which takes longer than the first waits of the schedule.
 const deniedWait = 5 * time.Minute
 
 // addressed is what a destination gets.
@@ -41,11 +41,12 @@ func (t *target) aim() error {
 // sameAim tells whether two versions of an endpoint send to the same destination in the same way.
 func (t *target) sameAim(other *target) bool {
 	a, b := t.endpoint.Destination, other.endpoint.Destination
-	return t.endpoint.URL == other.endpoint.URL && (a == nil) == (b == nil) && (a == nil || *a == *b)
+	return t.endpoint.URL == other.endpoint.URL && (a == nil) == (b == nil) &&
+		(a == nil || *a == *b)
 }
 
-// address makes the request to the endpoint's destination, if it has one. It is made before the gate
-// is asked, as a transform is: an event that the destination cannot take is no probe.
+// address makes the request to the endpoint's destination, if it has one. It is made before the
+// gate is asked, as a transform is: an event that the destination cannot take is no probe.
 func (s *step) address(ctx context.Context, ep *target) (err error) {
 	if ep.to == nil {
 		return nil

@@ -60,8 +60,10 @@ func verdict(status int, v destination.Verdict, code string) relay.Reply {
 }
 
 func sqsBody(t *testing.T, p relay.Post) (out struct {
-	MessageBody, MessageGroupId, MessageDeduplicationId string //nolint:revive,staticcheck // as in SQS
-	MessageAttributes                                   map[string]struct{ StringValue string }
+	MessageBody       string
+	Group             string `json:"MessageGroupId"`
+	Once              string `json:"MessageDeduplicationId"`
+	MessageAttributes map[string]struct{ StringValue string }
 },
 ) {
 	t.Helper()
@@ -98,8 +100,8 @@ func TestDeliveryToADestination(t *testing.T) {
 		for i, once := range []string{event, event, event + "-3"} {
 			p := r.poster.posts[i]
 			got := sqsBody(t, p)
-			if got.MessageBody != `{"c":7}` || got.MessageGroupId != "7" ||
-				got.MessageDeduplicationId != once || p.To.ARN != aQueue || p.Auth.SigV4 == nil ||
+			if got.MessageBody != `{"c":7}` || got.Group != "7" ||
+				got.Once != once || p.To.ARN != aQueue || p.Auth.SigV4 == nil ||
 				got.MessageAttributes["webhook-id"].StringValue != event ||
 				got.MessageAttributes["relay-source"].StringValue != "app" ||
 				p.Header["webhook-signature"] != "" {
@@ -109,13 +111,13 @@ func TestDeliveryToADestination(t *testing.T) {
 	})
 }
 
-// TestVerdicts: what a destination answers changes the delivery and the endpoint as docs/destinations
-// says.
+// TestVerdicts: what a destination answers changes the delivery and the endpoint as
+// docs/destinations.md says.
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		reply       relay.Reply
-		least, most time.Duration // between the first attempt and the second; zero: there is one only
+		least, most time.Duration // between two attempts; zero: there is one only
 		status      relay.Status
 		reason      relay.Reason
 	}{
@@ -159,8 +161,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestWhatADestinationCannotTake dies without a request, takes nothing of a limit, and is sent after
-// the endpoint was mended.
+// TestWhatADestinationCannotTake dies without a request, and is sent after the endpoint was mended.
 func TestWhatADestinationCannotTake(t *testing.T) {
 	t.Parallel()
 	raw := destination.Options{Envelope: destination.Raw}

@@ -37,8 +37,8 @@ type Endpoint struct {
 	Name string // [a-z0-9][a-z0-9-]{0,62}
 	// absolute, http or https, without userinfo or fragment; or the ARN of a destination
 	URL string
-	// what package destination needs to know beside the ARN; nil: URL is not an ARN. Auth signs with
-	// SigV4 then.
+	// what package destination needs to know beside the ARN; nil: URL is not an ARN. Otherwise Auth
+	// signs with SigV4.
 	Destination *destination.Options
 	// Standard Webhooks secrets (whsec_… or whsk_…), at least one; each signs every request
 	Secrets []string
