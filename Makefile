@@ -67,6 +67,7 @@ docs: ## write the generated pages and tables of the documentation anew
 
 cost: node ## measure what webhooks use of AWS (some 10 minutes), and write docs/cost.md
 	go test -count=1 -timeout 40m -run '^$$' -bench '^BenchmarkUsage$$' -benchtime 1x ./shared/lab/deployed -usage $(CURDIR)/shared/lab/cost/testdata/usage.json
+	go test -count=1 -timeout 10m -run '^$$' -bench '^BenchmarkAPIUsage$$' -benchtime 1x ./shared/lab/deployed -api-usage $(CURDIR)/shared/lab/cost/testdata/api.json
 	go test -count=1 -run TestPage ./shared/lab/cost -update-docs
 
 bench: ## run the benchmarks

@@ -1,5 +1,5 @@
-// Command admin is the Lambda function behind /v1 of the HTTP API: it serves the API by which
-// operators and tenants run the relay.
+// Command admin is the Lambda function behind /v1 and /console of the HTTP API: it serves the API
+// by which operators and tenants run the relay, and the console. It invokes itself to work on jobs.
 package main
 
 import (
@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/console"
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/lambda"
 	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lambda/handler"
@@ -32,16 +35,42 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	catalogs := dynamo.NewCatalog(
 		tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
 	)
+	access := dynamo.NewDocuments(tables, s.CatalogTable) // tokens, sessions and tenants
 	bodies := s3.New(s3.Client(cfg), s.BodiesBucket)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
+	documents := dynamo.NewDocuments(tables, s.LedgerTable)
+	endpoints := operate.EndpointsOf(catalogs)
+	replayer := operate.Replayer{
+		Ledger: ledger, Deliveries: ledger, Retry: sqs.New(queues, s.RetryQueueURL),
+		Router: relay.NewRouter(
+			catalogs, bodies, settings.Seconds(s.CatalogCacheSeconds), time.Now,
+		),
+	}
+	jobs, err := operate.NewJobs(operate.JobsConfig{
+		Documents: documents, Deliveries: ledger, Events: ledger, Records: ledger,
+		Replayer: replayer,
+		Bodies:   bodies, Endpoints: endpoints,
+		Starter: lambda.NewStarter(cfg, lambdacontext.FunctionName),
+	})
+	if err != nil {
+		return nil, err
+	}
 	api, err := admin.New(admin.Config{
 		Catalogs:         catalogs,
-		CatalogDocuments: dynamo.NewDocuments(tables, s.CatalogTable),
-		LedgerDocuments:  dynamo.NewDocuments(tables, s.LedgerTable),
+		CatalogDocuments: access,
+		LedgerDocuments:  documents,
 		Events:           ledger,
 		Bodies:           bodies,
 		States:           ledger,
 		Granted:          s.Send,
+		Jobs:             jobs,
+		Replayer:         replayer,
+		Learned:          catalogs,
+		Searcher: operate.Searcher{
+			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
+			Endpoints: endpoints,
+		},
+		Statistics: operate.Statistics{Documents: documents, Events: ledger},
 		Notifier: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, settings.Seconds(s.CatalogCacheSeconds), time.Now),
 			sqs.New(queues, s.IngestQueueURL),
@@ -60,7 +89,11 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handler.HTTP(api, identify), nil
+	pages, err := console.New(console.Config{API: api, Documents: access})
+	if err != nil {
+		return nil, err
+	}
+	return handler.Admin(handler.HTTP(pages.Beside(api), identify), jobs.Work), nil
 }
 
 // identify passes on what API Gateway knows of a request: its id, and with the setting iam who

@@ -62,7 +62,7 @@ func TestTheLocalHostServesTheAPI(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	if out, err := run(t, "endpoints", "--data", dir); err != nil ||
-		!strings.HasPrefix(out, "shop ") {
+		!strings.Contains(out, "\nshop  http://localhost:1/hooks  healthy\n") {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	if status, body, _ := call("GET", "/v1/health", ""); status != 200 {

@@ -1,231 +1,288 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
+	"net/http"
+	"net/url"
 	"os"
-	"slices"
+	"regexp"
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/client"
 	"webhook-relay/shared/config"
-	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/local/sqlite"
-	"webhook-relay/shared/relay/catalog"
-	"webhook-relay/shared/sign"
 )
 
-type applyCommand struct {
-	targetFlags
-	File   string `arg:"" help:"Configuration file." type:"existingfile"`
-	Tenant string `help:"Apply the file to the catalog of this tenant. Default: your own, the operator's." placeholder:"ID"`
-	DryRun bool   `help:"Show what would change, but write nothing."`
-	Yes    bool   `help:"Do not ask before something is removed."`
-	Adopt  bool   `help:"Take over what the file names and somebody else manages: the API or the portal."`
-	Empty  bool   `help:"Apply a configuration even if it is empty. This removes all sources, endpoints and subscriptions that files manage."`
-	Keep   span   `help:"How long an endpoint's replaced secrets keep signing beside the new ones. 0 ends all old secrets at once. Example: 2d for two days." default:"24h"`
+// fileFlags are the flags of commands that take a configuration file.
+type fileFlags struct {
+	relayFlags
+	File  string `arg:"" help:"Configuration file."`
+	Adopt bool   `help:"Take over what the file names and somebody else manages: the API or the portal."`
+	Keep  span   `help:"How long an endpoint's replaced secrets keep signing beside the new ones. 0 ends all old secrets at once. Example: 2d for two days." default:"24h"`
 }
 
-// ErrEmpty is returned for a configuration without sources, endpoints or subscriptions, unless
-// --empty is given.
-var ErrEmpty = errors.New(
-	"no sources, endpoints or subscriptions, so applying it would remove everything; if you want that, run relay apply --empty",
-)
+type planCommand struct{ fileFlags }
 
-// Run checks the configuration and writes it.
-func (c *applyCommand) Run(ctx context.Context, out io.Writer) (err error) {
-	mode := config.Local
-	if c.Stack != "" {
-		mode = config.Deployed
-	}
-	next, err := config.ReadFor(c.Tenant, c.File, mode, os.LookupEnv)
+// Run shows what a configuration would change.
+func (c *planCommand) Run(ctx context.Context, inv *invocation) error {
+	file, err := inv.readFile(c.File)
 	if err != nil {
 		return err
 	}
-	if !c.Empty {
-		if err := checkNotEmpty(c.File, next); err != nil {
-			return err
-		}
-	}
-	printf := func(format string, args ...any) { _, _ = printLine(out, format, args...) }
-	options := applyOptions{
-		tenant: c.Tenant, keep: time.Duration(c.Keep), dryRun: c.DryRun, adopt: c.Adopt,
-		yes: c.Yes || c.Empty,
-	}
-	if c.DryRun && c.Stack == "" && !sqlite.Exists(c.dir()) {
-		return applyTo(ctx, &memory.Catalog{}, next, options, printf)
-	}
-	t, err := c.make(ctx)
+	flags, remove, err := c.forPlan(inv)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.close()) }()
-	if c.Stack != "" {
-		for _, w := range config.Warnings(next) {
-			printf("warning: %s", w)
-		}
-	}
-	return applyTo(ctx, t.catalog, next, options, printf)
-}
-
-func checkNotEmpty(file string, c catalog.Catalog) error {
-	if len(c.Sources)+len(c.Endpoints)+len(c.Subscriptions) == 0 {
-		return fmt.Errorf("%s has %w", file, ErrEmpty)
-	}
-	return nil
-}
-
-// applyOptions are the options of applyTo.
-type applyOptions struct {
-	tenant string        // "": the operator
-	keep   time.Duration // see catalog.Endpoint.Succeed
-	dryRun bool
-	adopt  bool // see config.Merge
-	yes    bool // something may be removed without a question
-}
-
-// catalogs are the catalogs of all tenants.
-type catalogs interface {
-	catalog.Tenants
-	catalog.Sources
-}
-
-// ErrNotRemoved is returned if somebody does not agree that something is removed, or cannot be
-// asked.
-var ErrNotRemoved = errors.New(
-	"nothing was written, because something would be removed (--yes removes it without a question)",
-)
-
-// applyTo shows what next changes in a tenant's catalog. Unless it is a dry run, it then writes
-// next, all or nothing. It changes nothing that others than files manage.
-func applyTo(
-	ctx context.Context, all catalogs, next catalog.Catalog, o applyOptions,
-	printf func(string, ...any),
-) error {
-	store := all.For(o.tenant)
-	current, revision, err := store.LoadCatalog(ctx)
-	if err != nil {
-		return err
-	}
-	now := time.Now()
-	made, err := config.FillSecrets(&next, current, o.keep, now)
-	if err != nil {
-		return err
-	}
-	if err := config.Merge(&next, current, o.adopt); err != nil {
-		return err
-	}
-	if err := checkSources(ctx, all, o.tenant, next); err != nil {
-		return err
-	}
-	changes := config.Changes(current, next, now)
-	if len(changes) == 0 {
-		printf("catalog   revision %d, nothing to change", revision)
-		showPublicKeys(next, printf)
-		return nil
-	}
-	for _, line := range changes {
-		printf("catalog   %s", line)
-	}
-	if o.dryRun {
-		printf("catalog   revision %d stays, this was a dry run", revision)
-		return nil
-	}
-	if !o.yes && config.Removes(changes) {
-		if err := confirmRemoval(printf); err != nil {
-			return err
-		}
-	}
-	err = store.ReplaceCatalog(ctx, next, revision)
-	if errors.Is(err, catalog.ErrConflict) {
-		return fmt.Errorf(
-			"somebody else applied a configuration at the same time; nothing was written, run the command again: %w",
-			err,
-		)
-	}
-	if err != nil {
-		return err
-	}
-	printf("catalog   revision %d is in force", revision+1)
-	for _, endpoint := range slices.Sorted(maps.Keys(made)) {
-		printf(
-			"secret    of endpoint %s, new; it is shown only now: %s", endpoint, made[endpoint],
-		)
-	}
-	for _, e := range next.Endpoints {
-		for _, old := range e.Retiring {
-			printf(
-				"secret    of endpoint %s, an old one; it also signs until %s", e.Name,
-				old.Until.Format(time.RFC3339),
-			)
-		}
-	}
-	showPublicKeys(next, printf)
-	return nil
-}
-
-// checkSources checks the sources outside of the catalog that its subscriptions name.
-func checkSources(
-	ctx context.Context, all catalogs, tenant string, c catalog.Catalog,
-) error {
-	known := map[string]bool{}
-	for _, s := range c.Sources {
-		known[s.Name] = true
-	}
-	for _, s := range c.Subscriptions {
-		if known[s.Source] {
-			continue
-		}
-		known[s.Source] = true
-		err := catalog.CheckSource(tenant, s.Source, func(name string) (catalog.Source, error) {
-			owner, _ := catalog.SplitName(name)
-			state, err := all.State(ctx, owner)
-			if err != nil {
-				return catalog.Source{}, err
-			}
-			return all.Source(ctx, state.Generation, name)
-		})
-		if errors.Is(err, catalog.ErrNotFound) {
-			return fmt.Errorf(
-				"subscription %s: there is no source %s in the file, nor elsewhere one that it may name: %w",
-				s.Name, s.Source, err,
-			)
-		}
+	defer remove()
+	return flags.with(ctx, inv, func(api *connection) error {
+		planned, _, err := api.plan(ctx, file, c.query(true))
 		if err != nil {
 			return err
 		}
-	}
-	return nil
+		if inv.json {
+			return inv.document(planned)
+		}
+		planned.print(inv.line)
+		for _, w := range planned.Warnings {
+			inv.note("warning: %s", w)
+		}
+		if len(planned.Changes) > 0 {
+			inv.line("catalog   revision %d stays, this was a plan", planned.Revision)
+		}
+		return nil
+	}, true)
 }
 
-// confirmRemoval asks on the terminal whether something may be removed.
-func confirmRemoval(printf func(string, ...any)) error {
-	if info, err := os.Stdin.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return ErrNotRemoved
+// forPlan returns flags for a relay in which nothing is changed: a local relay that does not exist
+// is an empty one for as long as the plan takes.
+func (c *planCommand) forPlan(inv *invocation) (flags relayFlags, remove func(), err error) {
+	flags, remove = c.relayFlags, func() {}
+	dir := flags.localDir(inv)
+	if dir == "" || sqlite.Exists(inv.path(dir)) {
+		return flags, remove, nil
 	}
-	printf("catalog   remove what has a - above? [y/N]")
-	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
-	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-		return ErrNotRemoved
+	empty, err := os.MkdirTemp("", "relay-plan-")
+	if err != nil {
+		return flags, remove, err
 	}
-	return nil
+	return relayFlags{
+		Data: empty, Tenant: flags.Tenant, JSON: flags.JSON,
+	}, func() { _ = os.RemoveAll(empty) }, nil
 }
 
-// showPublicKeys prints the public keys of endpoints that sign with private keys. Receivers verify
-// signatures with them. Public keys are no secrets.
-func showPublicKeys(c catalog.Catalog, printf func(string, ...any)) {
-	for _, e := range c.Endpoints {
-		for _, secret := range e.Secrets {
-			if public := sign.PublicKey(secret); public != "" {
-				printf(
-					"key       of endpoint %s, public; its receiver verifies v1a signatures with it: %s", e.Name,
-					public,
-				)
+type applyCommand struct {
+	fileFlags
+	Yes   bool `help:"Do not ask before something is removed."`
+	Empty bool `help:"Apply a configuration even if it is empty. This removes all sources, endpoints and subscriptions that files manage."`
+}
+
+// Run checks the configuration, shows what it changes, and writes it.
+func (c *applyCommand) Run(ctx context.Context, inv *invocation) error {
+	file, err := inv.readFile(c.File)
+	if err != nil {
+		return err
+	}
+	return c.with(ctx, inv, func(api *connection) error {
+		query := c.query(c.Empty)
+		planned, etag, err := api.plan(ctx, file, query)
+		if err != nil {
+			return err
+		}
+		for _, w := range planned.Warnings {
+			inv.note("warning: %s", w)
+		}
+		if !inv.json {
+			planned.print(inv.line)
+		}
+		if planned.removes() {
+			if err := inv.confirm(
+				c.Yes || c.Empty, "catalog   remove what has a - above?",
+			); err != nil {
+				return err
 			}
+			query.Set("remove", "true")
+		}
+		applied, err := api.apply(ctx, file, etag, query)
+		if err != nil {
+			return err
+		}
+		if inv.json {
+			return inv.document(applied)
+		}
+		applied.print(inv.line)
+		return nil
+	}, true)
+}
+
+func (f fileFlags) query(empty bool) url.Values {
+	return applyQuery(time.Duration(f.Keep), f.Adopt, empty)
+}
+
+func applyQuery(keep time.Duration, adopt, empty bool) url.Values {
+	q := url.Values{"keep": {keep.String()}}
+	if adopt {
+		q.Set("adopt", "true")
+	}
+	if empty {
+		q.Set("empty", "true")
+	}
+	return q
+}
+
+// configFile is a configuration file as it is sent.
+type configFile struct {
+	name string
+	admin.File
+}
+
+// readFile reads a configuration file, and the variables of the environment that it names. The
+// relay does not have them.
+func (i *invocation) readFile(name string) (configFile, error) {
+	text, err := i.content(name)
+	if err != nil {
+		return configFile{}, err
+	}
+	f := configFile{name: name, File: admin.File{
+		File: string(text), Variables: map[string]string{},
+	}}
+	for _, variable := range config.Variables(text) {
+		if i.Env == nil {
+			break
+		}
+		if value, is := i.Env(variable); is {
+			f.Variables[variable] = value
 		}
 	}
+	return f, nil
+}
+
+// plan asks what a file would change.
+func (api *connection) plan(
+	ctx context.Context, file configFile, query url.Values,
+) (plan, string, error) {
+	q := url.Values{}
+	for name, values := range query {
+		if name != "empty" {
+			q[name] = values
+		}
+	}
+	planned, answer, err := client.Call[admin.Planned](ctx, api.Client, client.Request{
+		Method: http.MethodPost, Path: client.Path("v1", "plan"), Query: q, Body: file.File,
+	})
+	return plan{planned}, answer.Header.Get("ETag"), file.place(err)
+}
+
+// apply writes a file that was planned.
+func (api *connection) apply(
+	ctx context.Context, file configFile, etag string, query url.Values,
+) (application, error) {
+	applied, _, err := client.Call[admin.Applied](ctx, api.Client, client.Request{
+		Method: http.MethodPost, Path: client.Path("v1", "apply"), Query: query, Body: file.File,
+		Header: http.Header{"If-Match": {etag}},
+	})
+	return application{applied}, file.place(err)
+}
+
+// plan is what a file would change.
+type plan struct{ admin.Planned }
+
+func (p plan) removes() bool {
+	for _, c := range p.Changes {
+		if c.Action == "remove" {
+			return true
+		}
+	}
+	return false
+}
+
+// signs are in front of the changes.
+var signs = map[string]string{"add": "+", "change": "~", "remove": "-"}
+
+func (p plan) print(line func(string, ...any)) {
+	if len(p.Changes) == 0 {
+		line("catalog   revision %d, nothing to change", p.Revision)
+	}
+	for _, c := range p.Changes {
+		line("catalog   %s %s", signs[c.Action], c.Text)
+	}
+}
+
+// application is what a file has changed.
+type application struct{ admin.Applied }
+
+func (a application) print(line func(string, ...any)) {
+	if len(a.Changes) > 0 {
+		line("catalog   revision %d is in force", a.Revision)
+	}
+	for _, s := range a.Secrets {
+		line("secret    of endpoint %s, new; it is shown only now: %s", s.Endpoint, s.Secret)
+	}
+	for _, s := range a.Retiring {
+		line("secret    of endpoint %s, an old one; it also signs until %s", s.Endpoint, when(s.Until))
+	}
+	for _, k := range a.PublicKeys {
+		line(
+			"key       of endpoint %s, public; its receiver verifies v1a signatures with it: %s",
+			k.Endpoint, k.Key,
+		)
+	}
+}
+
+// place says where in the file something is wrong.
+func (f configFile) place(err error) error {
+	var p *admin.Problem
+	if !errors.As(err, &p) || len(p.Errors) == 0 {
+		return err
+	}
+	placed := *p
+	placed.Errors = nil
+	for _, e := range p.Errors {
+		if path, inFile := strings.CutPrefix(e.Pointer, "/body"); inFile {
+			at := f.name
+			if e.Line > 0 {
+				at = fmt.Sprintf("%s:%d", f.name, e.Line)
+			}
+			e.Pointer = strings.TrimSuffix(at+": "+dotted(path), ": ")
+		}
+		placed.Errors = append(placed.Errors, e)
+	}
+	return &placed
+}
+
+var index = regexp.MustCompile(`/([0-9]+)`)
+
+// dotted returns a JSON pointer as the file's users write a place: endpoints[0].url.
+func dotted(pointer string) string {
+	return strings.TrimPrefix(
+		strings.ReplaceAll(index.ReplaceAllString(pointer, "[$1]"), "/", "."), ".",
+	)
+}
+
+type exportCommand struct{ relayFlags }
+
+// Run prints the configuration as a file.
+func (c *exportCommand) Run(ctx context.Context, inv *invocation) error {
+	return c.calls(ctx, inv, func(api *connection) error {
+		answer, err := api.Do(ctx, client.Request{
+			Method: http.MethodGet, Path: client.Path("v1", "export"),
+		})
+		if err != nil {
+			return err
+		}
+		if !inv.json {
+			_, err = inv.out.Write(answer.Body)
+			return err
+		}
+		var document any
+		if err := yaml.Unmarshal(answer.Body, &document); err != nil {
+			return errors.Join(client.ErrAnswer, err)
+		}
+		return inv.document(document)
+	})
 }

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
 	"strings"
 	"testing"
-
-	"webhook-relay/shared/relay/catalog"
 )
 
 func TestApplyShowsWhatReceiversVerifyWith(t *testing.T) {
@@ -37,14 +34,12 @@ func TestALocalRelayRefusesWhatNeedsAWS(t *testing.T) {
 		"endpoints:\n  - {name: e, url: 'https://e.example.com', auth: {bearer: 'aws-secretsmanager:shop'}}\n",
 	)
 	for _, args := range [][]string{
-		{"apply", file}, {"apply", file, "--dry-run"},
+		{"apply", file}, {"plan", file},
 		{"local", "--config", file, "--addr", "127.0.0.1:0"},
 	} {
 		out, err := run(t, append(args, "--data", t.TempDir())...)
-		if err == nil || !strings.Contains(
-			err.Error(),
-			"relay.yaml:2: endpoints[0]: only a deployed relay reads AWS Secrets Manager",
-		) || strings.Contains(out, "+ endpoint e") {
+		if err == nil || !strings.Contains(textOf(err), "relay.yaml:2: endpoints[0]") ||
+			!strings.Contains(textOf(err), "only a deployed relay reads AWS Secrets Manager") || strings.Contains(out, "+ endpoint e") {
 			t.Errorf("%q: %v\n%s", args, err, out)
 		}
 	}
@@ -69,20 +64,20 @@ func TestApplyReplacesSecrets(t *testing.T) {
 		want, wantNot string
 	}{
 		{[]string{first}, "+ endpoint e", beside},
-		{[]string{second, "--dry-run"}, "~ endpoint e: secrets", beside},
+		{[]string{"plan", second}, "~ endpoint e: secrets", beside},
 		{[]string{second}, beside, "whsec_"},
 		{[]string{second}, "nothing to change", "~"},
 		{[]string{second, "--keep", "0s"}, "~ endpoint e: secrets", beside},
 		{[]string{second, "--keep", "0s"}, "nothing to change", "~"},
 	} {
-		out, err := run(t, append(append([]string{"apply"}, step.args...), "--data", dir)...)
+		args := step.args
+		if args[0] != "plan" {
+			args = append([]string{"apply"}, args...)
+		}
+		out, err := run(t, append(args, "--data", dir)...)
 		if err != nil || !strings.Contains(out, step.want) || strings.Contains(out, step.wantNot) {
 			t.Errorf("%q: %v, want %q and no %q\n%s", step.args, err, step.want, step.wantNot, out)
 		}
 	}
-	if _, err := run(
-		t, "apply", second, "--data", dir, "--keep=-1s",
-	); !errors.Is(err, catalog.ErrKeep) {
-		t.Errorf("got %v, want %v", err, catalog.ErrKeep)
-	}
+	fails(t, exitUsage, "/query/keep", "apply", second, "--data", dir, "--keep=-1s")
 }

@@ -17,8 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"webhook-relay/shared/config"
+	"webhook-relay/shared/admin"
 	"webhook-relay/shared/local/gateway"
+	"webhook-relay/shared/relay/access"
 )
 
 // The end-to-end benchmarks compare the local host with a bare relay in the same run. The bare
@@ -276,12 +277,9 @@ func startRelay(b *testing.B, urls []string, options ...string) string {
 	}
 	text := "sources:\n" + sources.String() + "endpoints:\n" + endpoints.String() +
 		"subscriptions:\n" + subscriptions.String()
-	catalog, err := config.Parse("bench.yaml", []byte(text), os.LookupEnv)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := applyTo(
-		context.Background(), h.catalog, catalog, applyOptions{}, func(string, ...any) {},
+	if err := h.apply(
+		context.Background(), admin.Principal{Role: access.Admin}, configFile{name: "bench.yaml", File: admin.File{File: text}},
+		func(string, ...any) {},
 	); err != nil {
 		b.Fatal(err)
 	}

@@ -159,6 +159,13 @@ func because(reason string) string {
 	return ": " + reason
 }
 
+func deliveriesOf(n int) string {
+	if n == 1 {
+		return "1 delivery"
+	}
+	return thousands(n) + " deliveries"
+}
+
 // swept prints a sweep that put a delivery back or failed. Other sweeps print nothing.
 func (c *console) swept(r operate.SweepReport, err error) {
 	if r.PutBack > 0 {
@@ -182,13 +189,6 @@ func typeOf(eventType string) string {
 		return "(no type)"
 	}
 	return name(eventType)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // silent is the Reporter of --quiet.

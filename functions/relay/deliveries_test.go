@@ -1,14 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"webhook-relay/shared/relay/catalog"
 )
 
 func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
@@ -37,52 +34,67 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 		}
 		return strings.Contains(out, want)
 	}
+	counts := func(n int, want string, args ...string) bool {
+		t.Helper()
+		out, err := run(t, append(args, "--data", dir)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(out, want) == n
+	}
 	eventually(t, "three dead", func() bool {
-		return says("3 dead at target", "deliveries", "--endpoint", "target")
+		return counts(3, "dead, exhausted", "deliveries", "--endpoint", "target")
 	})
-	if !says("attempt 1 at ", "deliveries", "--event", event) ||
-		!says("target  dead", "deliveries", "--event", event) {
+	if !says("attempt 1 at ", "events", "get", event) ||
+		!says("target  dead", "events", "get", event) ||
+		!says("target  dead", "deliveries", "get", event, "target") {
 		t.Error("the event's attempts are not told")
 	}
 	if !says("dead, exhausted, attempt 1 at ", "deliveries", "--endpoint", "target") ||
-		!says("0 dead", "deliveries", "--endpoint", "target", "--reason", "expired") {
+		!counts(0, "dead", "deliveries", "--endpoint", "target", "--reason", "expired") {
 		t.Error("why they died is not told")
 	}
 	if !says(
-		`{"id":"`+event+`","source":"app","trust":"`, "deliveries", "--event", event, "--json",
+		`{"id":"`+event+`","source":"app","trust":"`, "events", "get", event, "--json",
 	) ||
 		!says(
 			`"endpoint":"target","source":"app","status":"dead","reason":"exhausted"`, "deliveries",
 			"--endpoint", "target", "--json",
 		) ||
-		!says(`{"name":"target","state":"healthy"`, "endpoints", "--json") ||
-		says("1 endpoint\n", "endpoints", "--json") {
+		!says(`{"name":"target","url":"`+target.URL+`","state":"healthy"`, "endpoints", "--json") ||
+		says("NAME", "endpoints", "--json") {
 		t.Error("not told in JSON")
 	}
-	if !says("0 dead", "deliveries", "--endpoint", "target", "--until", "1h") ||
-		!says("3 dead", "deliveries", "--endpoint", "target", "--since", "1h", "--source", "app") {
+	if !counts(0, "dead", "deliveries", "--endpoint", "target", "--until", "1h") ||
+		!counts(
+			3, "dead,", "deliveries", "--endpoint", "target", "--since", "1h", "--source", "app",
+		) {
 		t.Error("not chosen by age and source")
 	}
-	if !says("3  (no type) from app, dead, exhausted", "replay", "target") ||
-		!says("3 deliveries would be sent", "replay", "target", "--yes", "--dry-run") ||
-		!says("0 deliveries would be sent", "replay", "target", "--type", "user.*") ||
-		!says("3 dead", "deliveries", "--endpoint", "target") {
+	if !says("(no type) from app to target, exhausted", "redrive", "--endpoint", "target", "--dry-run") ||
+		!says("3 dead deliveries to send again", "redrive", "--endpoint", "target", "--yes", "--dry-run") ||
+		!says("nothing to do", "redrive", "--endpoint", "target", "--type", "user.*") ||
+		!counts(3, "dead,", "deliveries", "--endpoint", "target") {
 		t.Error("what would be sent is not told, or was sent")
 	}
 	mended.Store(true)
-	if !says("1 delivery to target sent to the queue again", "replay", "target", "--event", event) {
+	fails(t, exitUsage, "relay jobs run job_", "redrive", "--endpoint", "target", "--data", dir)
+	if !says(
+		"1 delivery to target sent to the queue again", "replay", "--endpoint", "target", "--event",
+		event,
+	) {
 		t.Error("one replay")
 	}
 	eventually(t, "one delivered", func() bool {
-		return says("target  delivered", "deliveries", "--event", event)
+		return says("target  delivered", "events", "get", event)
 	})
 	if !says(
-		"2 deliveries to target sent to the queue again", "replay", "target", "--yes", "--rate",
-		"1000",
+		"done, done 2, failed 0, skipped 0 of 2", "redrive", "--endpoint", "target", "--yes",
+		"--rate", "1000",
 	) {
 		t.Error("all replayed")
 	}
-	if !says("0 deliveries to target sent to the queue again", "replay", "target", "--yes") {
+	if !says("nothing to do", "redrive", "--endpoint", "target", "--yes") {
 		t.Error("sent twice what is under way")
 	}
 	eventually(t, "all delivered", func() bool {
@@ -90,33 +102,24 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 		return n == 3 && all == 6
 	})
 	for _, args := range [][]string{
-		{"deliveries", "--event", "evt_none"}, {"replay", "target", "--event", "evt_none"},
-		{"replay", "--event", "evt_none"},
+		{"events", "get", "evt_none"}, {"deliveries", "get", "evt_none", "target"},
+		{"replay", "--endpoint", "target", "--event", "evt_none"},
+		{"replay", "--event", "evt_none"}, {"find", "evt_none"}, {"find", "nothing"},
 	} {
-		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(
-			err, catalog.ErrNotFound,
-		) {
-			t.Errorf("%v: %v\n%s", args, err, out)
-		}
+		fails(t, exitNotFound, "", append(args, "--data", dir)...)
 	}
 	for _, args := range [][]string{
-		{"deliveries"}, {"deliveries", "--endpoint", "a", "--event", "b"}, {
-			"deliveries", "--endpoint", "a", "--status", "new",
-		},
-		{"deliveries", "--event", "evt_x", "--since", "1h"}, {
-			"deliveries", "--endpoint", "a", "--since", "yesterday",
-		},
-		{"replay"}, {"replay", "target", "--event", event, "--reason", "expired"}, {
-			"replay", "target", "--reason", "boredom",
-		},
-		{"replay", "target", "--rate", "0"}, {
-			"replay", "target", "--type", strings.Repeat("x", 1000),
-		},
+		{"deliveries", "--endpoint", "a", "--status", "new"}, {"deliveries", "--limit=-1"},
+		{"deliveries", "--endpoint", "a", "--since", "yesterday"}, {"find"},
+		{"find", "evt_x", "--type", "a"}, {"replay"}, {"redrive"},
+		{"replay", "--endpoint=target", "--event", event, "--reason", "expired"},
+		{"redrive", "--endpoint", "target", "--reason", "boredom"},
+		{"redrive", "--endpoint", "target", "--rate", "0"}, {"tail", "--until", "1h"},
 	} {
-		if out, err := run(t, append(args, "--data", dir)...); err == nil {
-			t.Errorf("%v: no error\n%s", args, out)
-		}
+		fails(t, exitUsage, "", append(args, "--data", dir)...)
 	}
+	fails(t, exitFailed, "/filter/types", "redrive", "--endpoint", "target", "--type",
+		strings.Repeat("x", 1000), "--data", dir)
 }
 
 func TestAnEventGoesToWhoSubscribedLater(t *testing.T) {
@@ -136,7 +139,7 @@ func TestAnEventGoesToWhoSubscribedLater(t *testing.T) {
 		return err == nil && strings.Contains(out, want)
 	}
 	eventually(t, "it is unrouted", func() bool {
-		return says("no subscription matched it", "deliveries", "--event", event)
+		return says("no subscription matched it", "events", "get", event)
 	})
 	if !says("nobody has subscribed", "replay", "--event", event) {
 		t.Error("sent to somebody")
@@ -148,6 +151,6 @@ func TestAnEventGoesToWhoSubscribedLater(t *testing.T) {
 		t.Error("not sent")
 	}
 	eventually(t, "it is delivered", func() bool {
-		return says("target  delivered", "deliveries", "--event", event)
+		return says("target  delivered", "events", "get", event)
 	})
 }

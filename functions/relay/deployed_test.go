@@ -66,13 +66,42 @@ func stacks(t *testing.T, name string, outputs map[string]string) string {
 	return server.URL
 }
 
-func TestApplyToADeployedStack(t *testing.T) {
+// createTable creates a table with the keys that all tables have.
+func createTable(t *testing.T, tables *dynamodb.Client, name string) {
+	t.Helper()
+	_, err := tables.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: &name, BillingMode: types.BillingModePayPerRequest,
+		KeySchema: []types.KeySchemaElement{
+			{AttributeName: aws.String(dynamo.PartitionKey), KeyType: types.KeyTypeHash},
+			{AttributeName: aws.String(dynamo.SortKey), KeyType: types.KeyTypeRange},
+		},
+		AttributeDefinitions: []types.AttributeDefinition{
+			{
+				AttributeName: aws.String(dynamo.PartitionKey),
+				AttributeType: types.ScalarAttributeTypeS,
+			},
+			{AttributeName: aws.String(dynamo.SortKey), AttributeType: types.ScalarAttributeTypeS},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the table is there", func() bool {
+		out, err := tables.DescribeTable(
+			t.Context(), &dynamodb.DescribeTableInput{TableName: &name},
+		)
+		return err == nil && out.Table.TableStatus == types.TableStatusActive
+	})
+}
+
+// TestADeployedStack: a token is made with AWS credentials, and used from then on.
+func TestADeployedStack(t *testing.T) {
 	services := emulator.Start(t)
 	keys := emulator.NewKMS(t)
 	const key = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 	outputs := map[string]string{
-		"IngressUrl": "https://in.example.com", "CatalogTable": "apply-catalog",
-		"LedgerTable": "apply-ledger", "SecretsKeyArn": key,
+		"IngressUrl": "https://in.example.com", "CatalogTable": "relay-catalog",
+		"LedgerTable": "relay-ledger", "SecretsKeyArn": key,
 		"RetryQueueUrl": services.SQS +
 			"/123456789012/apply-retry", "IngestQueueUrl": services.SQS +
 			"/123456789012/apply-ingest",
@@ -97,48 +126,55 @@ func TestApplyToADeployedStack(t *testing.T) {
 	tables := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
 		o.BaseEndpoint = &services.DynamoDB
 	})
-	_, err := tables.CreateTable(t.Context(), &dynamodb.CreateTableInput{
-		TableName: aws.String("apply-catalog"), BillingMode: types.BillingModePayPerRequest,
-		KeySchema: []types.KeySchemaElement{
-			{AttributeName: aws.String(dynamo.PartitionKey), KeyType: types.KeyTypeHash},
-			{AttributeName: aws.String(dynamo.SortKey), KeyType: types.KeyTypeRange},
-		},
-		AttributeDefinitions: []types.AttributeDefinition{
-			{
-				AttributeName: aws.String(dynamo.PartitionKey),
-				AttributeType: types.ScalarAttributeTypeS,
-			},
-			{AttributeName: aws.String(dynamo.SortKey), AttributeType: types.ScalarAttributeTypeS},
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"relay-catalog", "relay-ledger"} {
+		createTable(t, tables, name)
 	}
-	eventually(t, "the table is there", func() bool {
-		out, err := tables.DescribeTable(
-			t.Context(), &dynamodb.DescribeTableInput{TableName: aws.String("apply-catalog")},
-		)
-		return err == nil && out.Table.TableStatus == types.TableStatusActive
-	})
-
+	served := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		api, _, err := apiOfStack(r.Context(), "webhook-relay-dev")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		api.ServeHTTP(w, r)
+	}))
+	t.Cleanup(served.Close)
+	outputs["ApiUrl"] = served.URL + "/v1"
+	profiles := t.TempDir()
+	run := func(t *testing.T, args ...string) (string, error) {
+		t.Helper()
+		var out output
+		s := streams(&out)
+		s.Env = func(name string) (string, bool) { return profiles, name == "XDG_CONFIG_HOME" }
+		err := Run(t.Context(), args, s)
+		return out.String(), err
+	}
 	config := writeFile(t, "relay.yaml", configFor("http://a.example.com:8080"))
+	out, err := run(t, "endpoints", "--stack", "webhook-relay-dev")
+	if code, _ := exitOf(err); code != exitUsage || !strings.Contains(err.Error(), "relay login") {
+		t.Errorf("without a token: %v\n%s", err, out)
+	}
 	for _, step := range []struct {
 		args []string
 		want []string
 	}{
+		{[]string{"tokens", "create", "--role=read", "--name=ci"}, []string{"rly_read_"}},
+		{[]string{"login", "--profile=dev"}, []string{"role admin", served.URL}},
+		{[]string{"tokens"}, []string{"ci", "admin"}},
 		{
-			[]string{"--dry-run"},
+			[]string{"plan", config},
 			[]string{
 				"warning: endpoint target: http", "warning: endpoint target: port 8080",
-				"+ source app", "dry run",
+				"+ source app", "this was a plan",
 			},
 		},
-		{nil, []string{"+ endpoint target", "revision 1 is in force", "whsec_"}},
-		{nil, []string{"revision 1, nothing to change"}},
+		{
+			[]string{"apply", config},
+			[]string{"+ endpoint target", "revision 1 is in force", "whsec_"},
+		},
+		{[]string{"apply", config}, []string{"revision 1, nothing to change"}},
+		{[]string{"export"}, []string{"name: target"}},
 	} {
-		out, err := run(t, append([]string{
-			"apply", config, "--stack", "webhook-relay-dev",
-		}, step.args...)...)
+		out, err := run(t, append(step.args, "--stack", "webhook-relay-dev")...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +184,11 @@ func TestApplyToADeployedStack(t *testing.T) {
 			}
 		}
 	}
-	catalog := dynamo.NewCatalog(tables, "apply-catalog", kms.New(awskms.NewFromConfig(cfg,
+	if out, err := run(t, "endpoints", "--profile=dev"); err != nil ||
+		!strings.Contains(out, "target") {
+		t.Errorf("by the profile: %v\n%s", err, out)
+	}
+	catalog := dynamo.NewCatalog(tables, "relay-catalog", kms.New(awskms.NewFromConfig(cfg,
 		func(o *awskms.Options) {
 			o.BaseEndpoint = &keys.URL
 		}), key))

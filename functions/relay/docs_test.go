@@ -285,7 +285,7 @@ func TestWordsAreDistinct(t *testing.T) {
 // TestReasonFlagTakesEveryReason compares the values of --reason with the reasons of death.
 func TestReasonFlagTakesEveryReason(t *testing.T) {
 	t.Parallel()
-	flag, _ := reflect.TypeFor[selection]().FieldByName("Reason")
+	flag, _ := reflect.TypeFor[deliverySelection]().FieldByName("Reason")
 	got := strings.Split(strings.TrimPrefix(flag.Tag.Get("enum"), ","), ",")
 	want := constants(t, root+"/shared/relay")["Reason"]
 	slices.Sort(got)

@@ -10,11 +10,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"webhook-relay/shared/admin"
+	webconsole "webhook-relay/shared/admin/console"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/local/gateway"
-	"webhook-relay/shared/local/keyfile"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
@@ -53,13 +52,12 @@ type hostOptions struct {
 // host is the whole relay in this process. The three stages run behind the same handlers as the
 // functions do, and use the embedded adapters.
 type host struct {
-	jobs    *operate.Jobs
-	store   *sqlite.Store
-	catalog catalogs
-	receive gateway.Lambda
-	api     http.Handler // of /v1
+	*localRelay
 
-	queues  map[string]*sqlite.Queue
+	receive gateway.Lambda
+	v1      http.Handler // the API
+	pages   *webconsole.Console
+
 	fanout  stage
 	deliver stage
 	sweeper *operate.Sweeper
@@ -93,27 +91,23 @@ func openHost(dir string, o hostOptions) (*host, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	// this command is the jq process too, see main
-	h := &host{store: store, jq: jq.New(program.Marked, self)}
-	if err := h.build(dir, o); err != nil {
+	l, err := newLocalRelay(dir, store)
+	if err != nil {
 		return nil, errors.Join(err, store.Close())
+	}
+	// this command is the jq process too, see main
+	h := &host{localRelay: l, jq: jq.New(program.Marked, self)}
+	if err := h.build(o); err != nil {
+		return nil, errors.Join(err, h.close())
 	}
 	return h, nil
 }
 
-func (h *host) build(dir string, o hostOptions) error {
+func (h *host) build(o hostOptions) error {
 	if err := h.store.Host(); err != nil {
 		return err
 	}
-	sealer, err := keyfile.New(dir)
-	if err != nil {
-		return err
-	}
-	if h.queues, err = openQueues(h.store); err != nil {
-		return err
-	}
-	catalogs, ledger, bodies := h.store.Catalog(sealer), h.store.Ledger(),
-		h.store.Bodies(relay.DefaultRetention+relay.BodiesOutlive)
-	h.catalog = catalogs
+	catalogs, ledger, bodies := h.catalog, h.store.Ledger(), h.bodies()
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalogs, Subscriptions: catalogs, Ingest: h.queues[ingestQueue],
 		Ordered: h.queues[orderedIngest],
@@ -155,28 +149,15 @@ func (h *host) build(dir string, o hostOptions) error {
 		return err
 	}
 	h.receive = handler.Receive(receiver)
-	documents := h.store.Documents()
-	if h.jobs, err = h.newJobs(catalogs, ledger, documents, bodies); err != nil {
+	if h.v1, err = h.api(catalogTTL); err != nil {
 		return err
 	}
-	events := operate.EventsBySource{Ledger: ledger, Catalogs: catalogs}
-	if h.api, err = admin.New(admin.Config{
-		Jobs: h.jobs, Events: ledger, Bodies: bodies, Searcher: operate.Searcher{
-			Events: events, Deliveries: ledger, Records: ledger, Bodies: bodies,
-			Endpoints: operate.EndpointsOf(catalogs),
-		},
-		Statistics: operate.Statistics{Documents: documents, Events: events},
-		Catalogs:   catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
-		States: ledger, Local: true, Notifier: operate.NewNotifier(
-			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
-		),
-		Pinger: operate.Pinger{Events: ledger, Delivery: h.queues[deliveryQueue]},
+	if h.pages, err = webconsole.New(webconsole.Config{
+		API: h.v1, Documents: h.store.Documents(), Local: true,
 	}); err != nil {
 		return err
 	}
-	if h.sweeper, err = newSweeper(&localRelay{
-		store: h.store, catalog: catalogs, queues: h.queues,
-	}, h); err != nil {
+	if h.sweeper, err = newSweeper(h.localRelay); err != nil {
 		return err
 	}
 	h.fanout, h.deliver = fanout.Process, deliverer.Process
@@ -263,7 +244,7 @@ func (h *host) waiting(ctx context.Context) int {
 
 func (h *host) close() error {
 	h.jq.Close()
-	if err := h.store.Close(); err != nil {
+	if err := h.localRelay.close(); err != nil {
 		return fmt.Errorf("closing the store: %w", err)
 	}
 	return nil

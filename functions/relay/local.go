@@ -18,6 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/events"
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/client"
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/local/gateway"
@@ -36,7 +38,8 @@ type localCommand struct {
 	SweepEvery time.Duration `help:"How often to look for lost deliveries and send them again." default:"1h"`
 }
 
-// drainTime is how long the host waits at the end for requests in flight.
+// drainTime is how long the host waits at the end for requests in flight, and then as long for
+// steps of jobs.
 const drainTime = 10 * time.Second
 
 // gcPercent is GOGC of the host, if the environment has none. The host keeps little in memory, and
@@ -44,14 +47,14 @@ const drainTime = 10 * time.Second
 const gcPercent = 300
 
 // Run hosts the relay until ctx ends. It returns no error then, since this is the normal end.
-func (c *localCommand) Run(ctx context.Context, out io.Writer) error {
-	if err := c.host(ctx, out); !errors.Is(err, context.Canceled) {
+func (c *localCommand) Run(ctx context.Context, inv *invocation) error {
+	if err := c.host(ctx, inv); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
-func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
+func (c *localCommand) host(ctx context.Context, inv *invocation) (err error) {
 	if c.SweepEvery <= 0 {
 		return fmt.Errorf("--sweep-every %s: must be above zero", c.SweepEvery)
 	}
@@ -67,7 +70,7 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { _ = listener.Close() }()
-	console := newConsole(out)
+	console := newConsole(inv.out)
 	defer console.flush()
 	var reporter relay.Reporter = console
 	if c.Quiet {
@@ -78,13 +81,18 @@ func (c *localCommand) host(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
-	if err := c.configure(ctx, h, "http://"+listener.Addr().String(), console); err != nil {
+	url := "http://" + listener.Addr().String()
+	if err := c.configure(ctx, inv, h, url, console); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go endWith(ctx, console.closed, cancel)
-	return c.serve(ctx, h, listener, console)
+	link, err := h.pages.Link(ctx, inv.operator().Name, linkValid)
+	if err != nil {
+		return err
+	}
+	return c.serve(ctx, h, listener, console, link)
 }
 
 // endWith ends the host when nobody reads its output any longer, as in "relay local | head".
@@ -116,7 +124,9 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // configure applies the requested configuration.
-func (c *localCommand) configure(ctx context.Context, h *host, url string, out *console) error {
+func (c *localCommand) configure(
+	ctx context.Context, inv *invocation, h *host, url string, out *console,
+) error {
 	switch {
 	case c.Demo && c.Config != "":
 		return errors.New("--demo brings its own configuration; leave --config out")
@@ -129,33 +139,61 @@ func (c *localCommand) configure(ctx context.Context, h *host, url string, out *
 			"catalog   events/demo.yaml and a source for each other provider, %d in all, and an endpoint that fails once",
 			len(next.Sources),
 		)
-		return applyTo(
-			ctx, h.catalog, next, applyOptions{
-				keep: catalog.DefaultKeep, yes: true,
-			}, func(string, ...any) {},
-		)
+		return h.configureDemo(ctx, next)
 	case c.Config != "":
-		next, err := config.ReadLocal(c.Config, os.LookupEnv)
+		file, err := inv.readFile(c.Config)
 		if err != nil {
 			return err
 		}
-		if err := checkNotEmpty(c.Config, next); err != nil {
-			return err
-		}
-		return applyTo(
-			ctx, h.catalog, next, applyOptions{keep: catalog.DefaultKeep, yes: true}, out.printf,
-		)
+		return h.apply(ctx, inv.operator(), file, out.printf)
 	}
 	return nil
+}
+
+// apply applies a configuration file by the host's own API, and removes what is no longer in it.
+func (h *host) apply(
+	ctx context.Context, who admin.Principal, file configFile, printf func(string, ...any),
+) error {
+	api := &connection{Client: client.InProcess(h.v1, who, "")}
+	query := applyQuery(catalog.DefaultKeep, false, false)
+	planned, etag, err := api.plan(ctx, file, query)
+	if err != nil {
+		return err
+	}
+	planned.print(printf)
+	query.Set("remove", "true")
+	applied, err := api.apply(ctx, file, etag, query)
+	if err == nil {
+		applied.print(printf)
+	}
+	return err
+}
+
+// configureDemo writes the demonstration's configuration, which is in no single file.
+func (h *host) configureDemo(ctx context.Context, next catalog.Catalog) error {
+	store := h.catalog.For("")
+	current, revision, err := store.LoadCatalog(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if _, err := config.FillSecrets(&next, current, catalog.DefaultKeep, now); err != nil {
+		return err
+	}
+	err = config.Merge(&next, current, false)
+	if err != nil || len(config.Changes(current, next, now)) == 0 {
+		return err
+	}
+	return store.ReplaceCatalog(ctx, next, revision)
 }
 
 // serve runs the queues and the HTTP server until ctx ends or the store breaks. It then drains: it
 // takes no new requests, answers those in flight, and finishes the current batches. Messages still
 // in a queue stay on disk until the next start.
 func (c *localCommand) serve(
-	ctx context.Context, h *host, listener net.Listener, out *console,
+	ctx context.Context, h *host, listener net.Listener, out *console, link string,
 ) error {
-	front := besideAPI(gateway.New(h.receive), h.api)
+	front := h.pages.Beside(besideAPI(gateway.New(h.receive), h.v1))
 	if c.Demo {
 		front = besideDemo(front, newDemoEndpoint(out))
 	}
@@ -169,6 +207,10 @@ func (c *localCommand) serve(
 	g.Go(func() error { return h.consume(running) })
 	g.Go(func() error {
 		h.sweep(running, c.SweepEvery, out.swept)
+		return nil
+	})
+	g.Go(func() error {
+		h.keepJobsGoing(running)
 		return nil
 	})
 	g.Go(func() error {
@@ -190,6 +232,7 @@ func (c *localCommand) serve(
 		"relay     is listening on http://%s/in/{source}, data in %s, Ctrl-C stops it",
 		listener.Addr(), c.Data,
 	)
+	out.printf("console   http://%s%s signs you in, once", listener.Addr(), link)
 	if c.Demo {
 		g.Go(func() error { return sendDemo(running, listener.Addr().String(), out) })
 	}
@@ -214,6 +257,9 @@ func besideAPI(front, api http.Handler) http.Handler {
 		front.ServeHTTP(w, r)
 	})
 }
+
+// linkValid is how long the link to the console can be used.
+const linkValid = 8 * time.Hour
 
 // besideDemo serves the demonstration's endpoint beside the relay. It uses no ServeMux, which would
 // redirect requests with an untidy path.

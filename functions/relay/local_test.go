@@ -339,8 +339,8 @@ func TestApply(t *testing.T) {
 	}{
 		{[]string{"apply", bad, "--data", dir}, nil, true, 0},
 		{
-			[]string{"apply", good, "--data", dir, "--dry-run"},
-			[]string{"+ source app", "dry run"}, false, 0,
+			[]string{"plan", good, "--data", dir},
+			[]string{"+ source app", "this was a plan"}, false, 0,
 		},
 		{
 			[]string{"apply", good, "--data", dir},
@@ -429,35 +429,33 @@ func TestEndpointsAreListedEnabledAndDisabled(t *testing.T) {
 			t.Errorf("%v: no %q: %v\n%s", args, want, err, out)
 		}
 	}
-	says("operator  healthy\ntarget  healthy\n2 endpoints", "endpoints")
+	says("\noperator  "+operator.URL, "endpoints")
+	says("  healthy\ntarget    "+target.URL+"  healthy\n", "endpoints")
 	event, err := postTo(t.Context(), http.DefaultClient, addr, "1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	tells(gate.EndpointDisabled)
 	says("it answered 410 Gone", "endpoints")
-	says("target  dead, declined", "deliveries", "--event", event)
+	says("target  dead, declined", "events", "get", event)
 	if !strings.Contains(printed.String(), "disabled  target: it answered 410 Gone") {
 		t.Errorf("the console does not tell:\n%s", printed)
 	}
-	if out, err := run(t, "replay", "target", "--event", event, "--data", dir); err == nil ||
-		!strings.Contains(err.Error(), "endpoints enable") {
-		t.Errorf("replay to one that is disabled: %v\n%s", err, out)
+	for _, args := range [][]string{
+		{"replay", "--endpoint", "target", "--event", event}, {"redrive", "--endpoint", "target"},
+	} {
+		fails(t, exitConflict, "relay resume target", append(args, "--data", dir)...)
 	}
-	says("disabled since", "endpoints", "disable", "target", "--reason", "again")
-	says("relay replay target --reason endpoint_gone", "endpoints", "enable", "target")
+	says("disabled", "endpoints", "disable", "target", "--reason", "again", "--yes")
+	says("relay redrive --endpoint target --reason endpoint_gone", "resume", "target")
 	tells(gate.EndpointEnabled)
-	says("recovering", "endpoints", "enable", "target")
-	says("disabled", "endpoints", "disable", "target", "--reason", "it moves house")
+	says("recovering", "resume", "target")
+	fails(t, exitUsage, "--yes", "endpoints", "disable", "target", "--data", dir)
+	says("disabled", "endpoints", "disable", "target", "--reason", "it moves house", "--yes")
 	tells(gate.EndpointDisabled)
 	says("it moves house", "endpoints", "list")
-	for _, what := range []string{"enable", "disable"} {
-		if out, err := run(t, "endpoints", what, "nobody", "--data", dir); !errors.Is(
-			err, catalog.ErrNotFound,
-		) {
-			t.Errorf("%s one that is not there: %v\n%s", what, err, out)
-		}
-	}
+	fails(t, exitNotFound, "nobody", "resume", "nobody", "--data", dir)
+	fails(t, exitNotFound, "nobody", "endpoints", "disable", "nobody", "--yes", "--data", dir)
 }
 
 // The console prints one line for each thing that happens to an endpoint in trouble.

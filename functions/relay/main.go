@@ -1,27 +1,21 @@
 // Command relay runs the webhook relay on this machine, and operates a relay that is local or
-// deployed.
+// deployed, by its API.
 //
-//	relay local        hosts the whole relay in one process
-//	relay send         signs a sample webhook as its provider would, and posts or prints it
-//	relay apply        checks a configuration, shows what would change, and writes it
-//	relay export       prints what is configured as a file
-//	relay deliveries   shows what happened to webhooks
-//	relay replay       sends deliveries again
-//	relay endpoints    shows the state of each endpoint, enables and disables endpoints
-//	relay secret       shows or forgets the secret that a provider sent in its handshake
-//	relay rotate       gives an endpoint a new secret, and keeps the old one valid for a while
-//	relay token        makes, lists and revokes the tokens of the API
+// docs/commands.md lists the commands. The contract of all of them: what was asked for goes to the
+// standard output, everything else to the standard error. With --json each document is a line, and
+// an error is problem details. Without a terminal nothing is asked: what removes or sends needs
+// --yes then. The exit statuses are in exit.go.
 package main
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -33,37 +27,56 @@ import (
 type commands struct {
 	Version kong.VersionFlag `help:"Print the version."`
 
-	Local      localCommand      `cmd:"" help:"Host the whole relay on this machine."`
-	Send       sendCommand       `cmd:"" help:"Sign a sample webhook as its provider does, and post or print it."`
-	Apply      applyCommand      `cmd:"" help:"Check a configuration, show what it changes, and write it. Either all of it is written or nothing."`
-	Export     exportCommand     `cmd:"" help:"Print what is configured as a configuration file, without secrets."`
-	Deliveries deliveriesCommand `cmd:"" help:"Show what happened to a webhook, or list the dead or waiting deliveries of an endpoint."`
-	Replay     replayCommand     `cmd:"" help:"Send one delivery again, or all dead deliveries of an endpoint, or an event to endpoints that subscribed later."`
-	Endpoints  endpointsCommand  `cmd:"" help:"Show the state of each endpoint, enable or disable an endpoint."`
-	Secret     secretCommand     `cmd:"" help:"Show or forget the secret that a provider sends in its handshake, or accept one from the next handshake."`
-	Rotate     rotateCommand     `cmd:"" help:"Give an endpoint a new secret. The old one signs too for a while."`
-	Token      tokenCommand      `cmd:"" help:"Make, list or revoke the tokens of the API."`
+	Tail          tailCommand          `cmd:"" group:"look" help:"Print events as they come."`
+	Events        eventsCommand        `cmd:"" group:"look" help:"List events, and show what became of one."`
+	Deliveries    deliveriesCommand    `cmd:"" group:"look" help:"List deliveries, and show the attempts of one."`
+	Find          findCommand          `cmd:"" group:"look" help:"Find an event by the provider's id, or events by a pattern."`
+	Try           tryCommand           `cmd:"" group:"look" help:"Tell which subscriptions take an event, and why the others do not."`
+	Jobs          jobsCommand          `cmd:"" group:"look" help:"List, watch and end jobs; export events."`
+	Open          openCommand          `cmd:"" group:"look" help:"Open the console at a thing."`
+	Replay        replayCommand        `cmd:"" group:"act" help:"Send deliveries again, whether they were delivered or are dead."`
+	Redrive       redriveCommand       `cmd:"" group:"act" help:"Send dead deliveries again."`
+	Pause         pauseCommand         `cmd:"" group:"act" help:"Hold the deliveries to an endpoint."`
+	Resume        resumeCommand        `cmd:"" group:"act" help:"Let deliveries go again to an endpoint that is paused, open or disabled."`
+	Ping          pingCommand          `cmd:"" group:"act" help:"Send an event of the relay's own to an endpoint, and wait for its answer."`
+	Rotate        rotateCommand        `cmd:"" group:"act" help:"Give an endpoint a new secret. The old one signs too for a while."`
+	Plan          planCommand          `cmd:"" group:"configure" help:"Show what a configuration file would change."`
+	Apply         applyCommand         `cmd:"" group:"configure" help:"Check a configuration file, show what it changes, and write it. Either all of it is written or nothing."`
+	Export        exportCommand        `cmd:"" group:"configure" help:"Print what is configured as a configuration file, without secrets."`
+	Sources       sourcesCommand       `cmd:"" group:"configure" help:"List, show, create, replace and delete sources."`
+	Endpoints     endpointsCommand     `cmd:"" group:"configure" help:"List endpoints and how each is; show, create, replace, delete and disable them."`
+	Subscriptions subscriptionsCommand `cmd:"" group:"configure" help:"List, show, create, replace and delete subscriptions."`
+	Secret        secretCommand        `cmd:"" group:"configure" help:"Show or forget the secret that a provider sends in its handshake, or accept one from the next handshake."`
+	Login         loginCommand         `cmd:"" group:"access" help:"Keep the address and a token of a relay in a profile."`
+	Tokens        tokensCommand        `cmd:"" group:"access" aliases:"token" help:"Make, list and revoke the tokens of the API."`
+	Tenants       tenantsCommand       `cmd:"" group:"access" help:"List, show, create and delete tenants."`
+	Local         localCommand         `cmd:"" group:"here" help:"Host the whole relay on this machine."`
+	Send          sendCommand          `cmd:"" group:"here" help:"Sign a sample webhook as its provider does, and post or print it."`
+	Completion    completionCommand    `cmd:"" group:"here" help:"Print a script that completes commands and flags in your shell."`
 }
-
-// ErrInterrupted is returned when a command was stopped before it was done.
-var ErrInterrupted = errors.New("interrupted")
-
-// exitInterrupted is the exit status that shells use for a command ended by Ctrl-C.
-const exitInterrupted = 130
 
 func main() {
 	program.ServeIfAsked()
 	ctx, stop := signal.NotifyContext(context.Background(), ends()...)
 	defer stop()
-	err := Run(ctx, os.Args[1:], os.Stdout)
-	if err == nil {
-		return
+	if code := Main(ctx, os.Args[1:], standard()); code != 0 {
+		os.Exit(code) //nolint:gocritic // nothing is deferred that matters after an error
 	}
-	_, _ = fmt.Fprintln(&printableWriter{to: os.Stderr}, "relay:", err)
-	if errors.Is(err, ErrInterrupted) {
-		os.Exit(exitInterrupted) //nolint:gocritic // nothing is deferred that matters after an error
+}
+
+// Main is Run, but it prints the error and returns the exit status.
+func Main(ctx context.Context, args []string, s Streams) int {
+	inv := newInvocation(s)
+	err := inv.run(ctx, args)
+	code, _ := exitOf(err)
+	switch {
+	case err == nil:
+	case inv.json:
+		_ = writeDocument(inv.err, problemOf(err))
+	default:
+		_, _ = fmt.Fprintln(inv.err, "relay:", textOf(err))
 	}
-	os.Exit(1)
+	return code
 }
 
 // ends returns the signals that stop a command. The command first finishes what it cannot leave
@@ -100,25 +113,51 @@ const shortRevision = 12
 
 // Run executes the command line args. It returns when the command is done or ctx ends. If ctx ended
 // first, it returns ErrInterrupted; "relay local" returns nil then.
-func Run(ctx context.Context, args []string, out io.Writer) error {
-	var c commands
-	out = &printableWriter{to: out}
-	parser, err := kong.New(&c, kong.Name("relay"), kong.Description("A serverless webhook relay."),
-		// a PEM key begins with hyphens
-		kong.Writers(out, out), kong.UsageOnError(), kong.WithHyphenPrefixedParameters(true),
-		kong.Vars{
-			"version": "relay " + version(),
-		}, kong.BindTo(ctx, (*context.Context)(nil)), kong.BindTo(out, (*io.Writer)(nil)))
+func Run(ctx context.Context, args []string, s Streams) error {
+	return newInvocation(s).run(ctx, args)
+}
+
+func (i *invocation) run(ctx context.Context, args []string) error {
+	i.json = slices.Contains(args, "--json") // for what is wrong with the flags themselves
+	shown := false                           // the help or the version
+	parser, err := newParser(
+		&commands{}, i, func(int) { shown = true }, kong.BindTo(ctx, (*context.Context)(nil)),
+	)
 	if err != nil {
 		return err
 	}
 	parsed, err := parser.Parse(args)
-	if err != nil {
-		return fmt.Errorf("%w (relay --help lists the commands and flags)", err)
+	switch {
+	case shown:
+		return nil
+	case err != nil:
+		return usageError{fmt.Errorf("%w (relay --help lists the commands and flags)", err)}
 	}
-	err = parsed.Run()
+	err = parsed.Run(parser)
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", ErrInterrupted, err)
 	}
 	return err
 }
+
+// newParser returns the parser of the command line. exit is called when it has shown the help or
+// the version.
+func newParser(
+	c *commands, i *invocation, exit func(int), more ...kong.Option,
+) (*kong.Kong, error) {
+	return kong.New(c, append([]kong.Option{
+		kong.Name("relay"),
+		kong.Description("A serverless webhook relay: run it here, or work with one."),
+		kong.Help(printHelp), kong.ConfigureHelp(kong.HelpOptions{
+			Compact: true, NoExpandSubcommands: true, WrapUpperBound: helpWidth,
+		}),
+		kong.ExplicitGroups(groups), kong.Exit(exit),
+		// a PEM key begins with hyphens
+		kong.Writers(i.out, i.err), kong.WithHyphenPrefixedParameters(true),
+		kong.Vars{"version": "relay " + version()},
+		kong.BindTo(i.out, (*io.Writer)(nil)), kong.Bind(i),
+	}, more...)...)
+}
+
+// helpWidth is the widest line of the help.
+const helpWidth = 100

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"webhook-relay/shared/transform/jq/program"
 )
 
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"relay-process": main})
 }
 
 // command runs the command in a process of its own.
@@ -70,8 +72,30 @@ func eventually(t *testing.T, what string, ok func() bool) {
 func run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out output
-	err := Run(t.Context(), args, &out)
+	err := Run(t.Context(), args, streams(&out))
 	return out.String(), err
+}
+
+// streams are those of a command without a terminal and without profiles.
+func streams(out io.Writer) Streams {
+	return Streams{In: strings.NewReader(""), Out: out, Err: out, Env: noProfiles}
+}
+
+// noProfiles is an environment without profiles.
+func noProfiles(name string) (string, bool) {
+	if name == "XDG_CONFIG_HOME" {
+		return "/nonexistent", true
+	}
+	return "", false
+}
+
+// fails runs the command and checks its exit status, and that the error says something.
+func fails(t *testing.T, code int, want string, args ...string) {
+	t.Helper()
+	out, err := run(t, args...)
+	if got, _ := exitOf(err); got != code || !strings.Contains(textOf(err), want) {
+		t.Errorf("%q: exit status %d, want %d, and %q in: %v\n%s", args, got, code, want, err, out)
+	}
 }
 
 func TestWhatIsInterruptedIsNoSuccess(t *testing.T) {
@@ -80,19 +104,20 @@ func TestWhatIsInterruptedIsNoSuccess(t *testing.T) {
 	stop()
 	file := writeFile(t, "relay.yaml", "endpoints:\n  - {name: e, url: https://e.example.com}\n")
 	for _, args := range [][]string{
-		{"apply", file}, {"replay", "e"}, {"endpoints"}, {
+		{"apply", file}, {"redrive", "--endpoint", "e"}, {"endpoints"}, {
 			"send", "github", "--to", "http://127.0.0.1:1/in/github",
 		},
 	} {
 		if args[0] != "send" {
 			args = append(args, "--data", t.TempDir())
 		}
-		if err := Run(ctx, args, &output{}); !errors.Is(err, ErrInterrupted) {
+		if err := Run(ctx, args, streams(&output{})); !errors.Is(err, ErrInterrupted) {
 			t.Errorf("%q: got %v, want %v", args, err, ErrInterrupted)
 		}
 	}
 	if err := Run(
-		ctx, []string{"local", "--addr", "127.0.0.1:0", "--data", t.TempDir()}, &output{},
+		ctx, []string{"local", "--addr", "127.0.0.1:0", "--data", t.TempDir()},
+		streams(&output{}),
 	); err != nil {
 		t.Errorf("relay local: %v", err)
 	}
@@ -141,7 +166,9 @@ func startLocal(t *testing.T, args ...string) (string, *output) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Run(ctx, append([]string{"local", "--addr", "127.0.0.1:0"}, args...), out)
+		ended <- Run(
+			ctx, append([]string{"local", "--addr", "127.0.0.1:0"}, args...), streams(out),
+		)
 	}()
 	t.Cleanup(func() {
 		stop()

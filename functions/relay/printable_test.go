@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"webhook-relay/shared/admin"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
@@ -83,27 +84,53 @@ func TestNothingForeignReachesTheTerminal(t *testing.T) {
 		c.flush()
 		checkPrinted(t, what, out.String(), 1)
 	}
-	delivery := relay.Delivery{EventID: "e", Endpoint: hostile, Source: hostile, Type: hostile,
-		Status: relay.Dead, Reason: hostile,
-		History: []relay.Attempt{attempt}}
+	delivery := admin.DeliveryView{
+		Event: "e", Endpoint: hostile, Source: hostile, Type: hostile, Status: "dead",
+		Reason: hostile, Attempts: []admin.Attempt{{
+			Number: 1, Outcome: hostile, Error: hostile, Response: hostile,
+		}},
+	}
 	var out bytes.Buffer
-	printEvent(
-		&out,
-		relay.EventRecord{
-			Event:     relay.Event{ID: "e", Type: hostile, Source: hostile},
-			Endpoints: []string{"a" + hostile},
-		},
-		[]relay.Delivery{delivery},
-	)
-	checkPrinted(t, "deliveries --event", out.String(), 4)
-	attempt.Response = []byte(hostile)
-	delivery.History[0] = attempt
+	inv := newInvocation(streams(&out))
+	story := admin.EventStory{
+		ID: "e", Type: hostile, Source: hostile, Endpoints: []string{"a" + hostile},
+		Deliveries: []admin.DeliveryView{delivery}, Subscriptions: []admin.Tried{{
+			Subscription: hostile, Endpoint: hostile, Mismatch: &admin.Mismatch{
+				Field: hostile, Wanted: hostile, Found: []string{hostile},
+			},
+		}},
+	}
+	if err := inv.story(story); err != nil {
+		t.Fatal(err)
+	}
+	checkPrinted(t, "events get", out.String(), 6)
 	out.Reset()
-	if err := writeDocument(&printableWriter{to: &out}, documentOf(delivery)); err != nil ||
-		!json.Valid(out.Bytes()) {
+	if err := inv.document(story); err != nil || !json.Valid(out.Bytes()) {
 		t.Errorf("%v: %q is no JSON", err, out.String())
 	}
-	checkPrinted(t, "deliveries --json", out.String(), 1)
+	checkPrinted(t, "events get --json", out.String(), 1)
+	for _, width := range []int{0, 40, 80, 200} {
+		out.Reset()
+		inv.Width = width
+		inv.Env = func(name string) (string, bool) { return "1", name == "NO_COLOR" }
+		if err := inv.table(
+			[]column{{title: "A"}, {title: "B", spare: 1}, {title: "C"}},
+			[][]cell{{text(hostile), text(hostile), text(hostile)}},
+		); err != nil {
+			t.Fatal(err)
+		}
+		checkPrinted(t, "a table", out.String(), 2)
+	}
+	out.Reset()
+	_ = writeDocument(inv.err, problemOf(failed))
+	checkPrinted(t, "an error as JSON", out.String(), 1)
+	out.Reset()
+	_, _ = fmt.Fprintln(inv.err, textOf(&admin.Problem{
+		Title: hostile, Detail: hostile, Errors: []admin.FieldError{{
+			Pointer: hostile, Detail: hostile,
+		}},
+	}))
+	checkPrinted(t, "a problem", out.String(), 3)
 }
 
 // Anybody who can reach the port chooses a request's path and method; an endpoint chooses its

@@ -43,12 +43,12 @@ func TestRotate(t *testing.T) {
 		t.Errorf("kept none:\n%s", out)
 	}
 	for want, args := range map[string][]string{
-		"replace the secret there": {"own"}, `"nobody"`: {"nobody"}, "negative": {
+		"replace the secret there": {"own"}, "nobody": {"nobody"}, "is not a duration": {
 			"shipping", "--keep=-1s",
 		},
 	} {
 		if out, err := run(t, append([]string{"rotate", "--data", dir}, args...)...); err == nil ||
-			!strings.Contains(err.Error(), want) {
+			!strings.Contains(textOf(err), want) {
 			t.Errorf("%q: %v, want %q\n%s", args, err, want, out)
 		}
 	}

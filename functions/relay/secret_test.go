@@ -28,7 +28,7 @@ func TestSecretOfAHandshake(t *testing.T) {
 	fails := func(want string, args ...string) {
 		t.Helper()
 		if out, err := run(t, append([]string{"secret", "--data", dir}, args...)...); err == nil ||
-			!strings.Contains(err.Error(), want) {
+			!strings.Contains(textOf(err), want) {
 			t.Errorf("%q: %v, want %q\n%s", args, err, want, out)
 		}
 	}
@@ -41,7 +41,7 @@ func TestSecretOfAHandshake(t *testing.T) {
 	}
 	fails("no secret yet", "pages")
 	fails("sends no secret in a handshake", "open", "--learn", "10m")
-	fails(`no source "nobody"`, "nobody", "--learn", "10m")
+	fails("nobody", "nobody", "--learn", "10m")
 	for _, window := range []string{"0", "-5m", "24h1s", "2d"} {
 		fails("above 0, at most 24h", "pages", "--learn="+window)
 	}
@@ -52,11 +52,11 @@ func TestSecretOfAHandshake(t *testing.T) {
 	fails("no secret yet", "pages")
 	succeeds("accepting until "+time.Now().Format("2006-"), "pages", "--learn", "10m")
 	fails(
-		"no secret yet; it accepts one from its provider's handshake until",
+		"no secret yet. It accepts one from its provider's handshake until",
 		"pages",
 	)
 	fails("sends no secret in a handshake", "open")
-	fails(`no source "nobody"`, "nobody")
+	fails("nobody", "nobody")
 	eventually(t, "the window is in force", func() bool {
 		return handOver("secret_first_of_all") == http.StatusOK
 	})
@@ -71,10 +71,11 @@ func TestSecretOfAHandshake(t *testing.T) {
 		t.Errorf("%q, %v", out, err)
 	}
 	fails("--forget --learn 10m", "pages", "--learn", "10m")
-	succeeds("forgotten", "pages", "--forget")
-	fails("no secret yet; run relay secret pages --learn 10m", "pages")
+	fails("--yes", "pages", "--forget")
+	succeeds("forgotten", "pages", "--forget", "--yes")
+	fails("relay secret pages --learn 10m", "pages")
 	if status := handOver("secret_second_of_all"); status/100 == 2 {
 		t.Errorf("a handshake after the secret was forgotten: %d", status)
 	}
-	succeeds("accepting until", "pages", "--forget", "--learn", "1h")
+	succeeds("accepting until", "pages", "--forget", "--learn", "1h", "--yes")
 }

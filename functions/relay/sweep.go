@@ -7,14 +7,15 @@ import (
 	"webhook-relay/shared/relay/operate"
 )
 
-// newSweeper returns the sweeper of a local relay.
-func newSweeper(l *localRelay, jobs operate.JobStarter) (*operate.Sweeper, error) {
+// newSweeper returns the sweeper of a local relay. The host resumes jobs more often: see
+// keepJobsGoing.
+func newSweeper(l *localRelay) (*operate.Sweeper, error) {
 	ledger := l.store.Ledger()
 	return operate.NewSweeper(operate.SweeperConfig{
 		Names: l.catalog, Subscriptions: l.catalog, States: ledger, Ledger: ledger,
 		Deliveries: ledger, Cursors: ledger,
 		Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue],
-		Documents: l.store.Documents(), Jobs: jobs,
+		Documents: l.store.Documents(),
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/relay/catalog"
 )
 
 const oneEndpoint = "endpoints:\n  - {name: e, url: https://e.example.com}\n"
@@ -19,18 +18,15 @@ func TestCommandsThatNeedARelayMakeNone(t *testing.T) {
 	for _, args := range [][]string{
 		{
 			"deliveries", "--endpoint", "e",
-		}, {
-			"deliveries", "--event", "evt_1",
-		}, {"replay", "e"}, {"replay", "e", "--yes"}, {"endpoints"},
-		{
-			"endpoints", "enable", "e",
-		}, {"endpoints", "disable", "e"}, {"rotate", "e"}, {"secret", "s"},
+		}, {"events", "get", "evt_1"}, {"redrive", "--endpoint", "e"},
+		{"redrive", "--endpoint", "e", "--yes"}, {"endpoints"}, {"resume", "e"},
+		{"endpoints", "disable", "e", "--yes"}, {"rotate", "e"}, {"secret", "s"}, {"tail"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "none")
 			out, err := run(t, append(args, "--data", dir)...)
-			if !errors.Is(err, ErrNoRelay) || !strings.Contains(err.Error(), dir) {
+			if code, _ := exitOf(err); code != exitUnreachable || !errors.Is(err, ErrNoRelay) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("got %v, want %v\n%s", err, ErrNoRelay, out)
 			}
 			if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
@@ -40,12 +36,12 @@ func TestCommandsThatNeedARelayMakeNone(t *testing.T) {
 	}
 }
 
-func TestADryRunMakesNoRelay(t *testing.T) {
+func TestAPlanMakesNoRelay(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "none")
-	out, err := run(t, "apply", writeFile(t, "relay.yaml", oneEndpoint), "--dry-run", "--data", dir)
+	out, err := run(t, "plan", writeFile(t, "relay.yaml", oneEndpoint), "--data", dir)
 	if err != nil || !strings.Contains(out, "+ endpoint e\n") ||
-		!strings.Contains(out, "this was a dry run") {
+		!strings.Contains(out, "this was a plan") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
@@ -55,10 +51,8 @@ func TestADryRunMakesNoRelay(t *testing.T) {
 
 func TestARelayIsLocalOrDeployed(t *testing.T) {
 	t.Parallel()
-	_, err := run(t, "endpoints", "--stack", "webhook-relay-dev", "--data", t.TempDir())
-	if err == nil || !strings.Contains(err.Error(), "--data and --stack can't be used together") {
-		t.Errorf("got %v", err)
-	}
+	fails(t, exitUsage, "--data and --stack can't be used together", "endpoints", "--stack",
+		"webhook-relay-dev", "--data", t.TempDir())
 }
 
 func TestAnEndpointThatIsNotKnownIsAnError(t *testing.T) {
@@ -70,19 +64,16 @@ func TestAnEndpointThatIsNotKnownIsAnError(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, args := range [][]string{
-		{
-			"deliveries", "--endpoint", "nope",
-		}, {"deliveries", "--endpoint", "nope", "--json"}, {"replay", "nope"}, {
-			"replay", "nope", "--yes",
-		},
+		{"endpoints", "get", "nope"}, {"endpoints", "state", "nope"},
+		{"redrive", "--endpoint", "nope"}, {"redrive", "--endpoint", "nope", "--yes"},
+		{"replay", "--endpoint", "nope"}, {"pause", "nope"}, {"ping", "nope"},
 	} {
-		if out, err := run(t, append(args, "--data", dir)...); !errors.Is(
-			err, catalog.ErrNotFound,
-		) || !strings.Contains(err.Error(), "endpoint nope") {
-			t.Errorf("%q: got %v, want %v\n%s", args, err, catalog.ErrNotFound, out)
-		}
+		fails(t, exitNotFound, "nope", append(args, "--data", dir)...)
 	}
-	for _, args := range [][]string{{"deliveries", "--endpoint", "e"}, {"replay", "e"}} {
+	for _, args := range [][]string{
+		{"deliveries", "--endpoint", "e"}, {"redrive", "--endpoint", "e"},
+		{"deliveries", "--endpoint", "nope"},
+	} {
 		if out, err := run(t, append(args, "--data", dir)...); err != nil {
 			t.Errorf("%q: %v\n%s", args, err, out)
 		}
@@ -94,7 +85,7 @@ func TestAnEndpointThatIsNotKnownIsAnError(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"deliveries", "--endpoint", "e", "--status", "waiting"},
-		{"replay", "e", "--source", "another"},
+		{"redrive", "--endpoint", "e", "--source", "another"},
 	} {
 		if out, err := run(t, append(args, "--data", dir)...); err != nil {
 			t.Errorf(
@@ -124,11 +115,11 @@ func leaveDead(t *testing.T, dir, endpoint string) {
 
 func TestARateThatIsNoneIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, rate := range []string{"0", "-1", "10001", "2000000000"} {
+	for _, rate := range []string{"0", "-1", "1001", "2000000000"} {
 		if _, err := run(
-			t, "replay", "e", "--yes", "--rate="+rate, "--data", t.TempDir(),
+			t, "redrive", "--endpoint=e", "--yes", "--rate="+rate, "--data", t.TempDir(),
 		); err == nil ||
-			!strings.Contains(err.Error(), "--rate "+rate+": must be 1 to 10000 a second") {
+			!strings.Contains(err.Error(), "--rate "+rate+": must be 1 to 1000 a second") {
 			t.Errorf("%s: got %v", rate, err)
 		}
 	}
@@ -150,12 +141,12 @@ func TestAnEmptyConfigurationIsAppliedWhenItIsMeant(t *testing.T) {
 	} {
 		file := writeFile(t, "empty.yaml", text)
 		for _, args := range [][]string{
-			{"apply", file}, {"apply", file, "--dry-run"},
+			{"apply", file, "--yes"},
 			{"local", "--addr", "127.0.0.1:0", "--config", file},
 		} {
-			if out, err := run(t, append(args, "--data", dir)...); !errors.Is(err, ErrEmpty) ||
-				!strings.Contains(err.Error(), file) {
-				t.Errorf("%s, %q: got %v, want %v\n%s", name, args, err, ErrEmpty, out)
+			if out, err := run(t, append(args, "--data", dir)...); err == nil ||
+				!strings.Contains(err.Error(), "would remove everything") {
+				t.Errorf("%s, %q: got %v\n%s", name, args, err, out)
 			}
 		}
 	}

@@ -5,14 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"webhook-relay/shared/config"
 	"webhook-relay/shared/relay/catalog"
 )
 
 // editTarget changes a resource of a local relay as the API does.
 func editTarget(t *testing.T, dir, tenant string, r catalog.Resource) {
 	t.Helper()
-	target, err := openLocal(dir)
+	target, err := openStore(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +40,7 @@ func TestApplyTouchesOnlyWhatFilesManage(t *testing.T) {
 		},
 	}))
 	out, err := apply(files)
-	if !errors.Is(err, ErrNotRemoved) || !strings.Contains(out, "- endpoint other") ||
+	if !errors.Is(err, ErrNotConfirmed) || !strings.Contains(out, "- endpoint other") ||
 		strings.Contains(out, "apis") {
 		t.Errorf("a removal without --yes: %v\n%s", err, out)
 	}
@@ -51,7 +50,7 @@ func TestApplyTouchesOnlyWhatFilesManage(t *testing.T) {
 	}
 	const taken = files + "  - {name: apis, url: 'https://file.example.com'}\n"
 	_, err = apply(taken)
-	if !errors.Is(err, config.ErrTaken) || !strings.Contains(err.Error(), "--adopt") ||
+	if code, _ := exitOf(err); code != exitConflict || !strings.Contains(err.Error(), "adopt") ||
 		!strings.Contains(err.Error(), "endpoint apis") {
 		t.Errorf("a name of the API's: %v", err)
 	}
@@ -76,7 +75,7 @@ func TestWhatOthersSubscribeToIsNotRemoved(t *testing.T) {
 		Name: "apis", Source: "s", Endpoint: "e",
 	}))
 	_, err := run(t, "apply", writeFile(t, "relay.yaml", ""), "--data", dir, "--empty", "--yes")
-	if !errors.Is(err, catalog.ErrInUse) || !strings.Contains(err.Error(), "apis") {
+	if code, _ := exitOf(err); code != exitConflict || !strings.Contains(err.Error(), "apis") {
 		t.Errorf("%v", err)
 	}
 }
@@ -88,6 +87,9 @@ func TestApplyAndExportATenant(t *testing.T) {
 		"sources:\n  - {name: app, provider: none, tenant: {header: webhook-tenant}}\n"+
 			"  - {name: private, provider: none}\n")
 	if out, err := run(t, "apply", operators, "--data", dir); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if out, err := run(t, "tenants", "put", "acme", "--name=Acme", "--data", dir); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	const tenants = "endpoints:\n  - {name: mine, url: 'https://mine.example.com'}\n" +
@@ -115,14 +117,11 @@ func TestApplyAndExportATenant(t *testing.T) {
 		strings.Replace(tenants, "source: app", "source: private", 1): "there is no source private",
 		"sources: [{name: s, provider: none, tenant: x}]":             "is for sources of the operator",
 	} {
-		_, err := run(t, "apply", writeFile(t, "a.yaml", text), "--tenant", "acme", "--data", dir)
+		_, err := run(t, "apply", writeFile(t, "a.yaml", text), "--tenant", "acme", "--data", dir, "--yes")
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
-	if _, err := run(t, "apply", file, "--tenant", "a/b", "--data", dir); !errors.Is(
-		err, config.ErrInvalid,
-	) {
-		t.Errorf("not a tenant's id: %v", err)
-	}
+	fails(t, exitUsage, "is not a tenant's id", "apply", file, "--tenant", "a/b", "--data", dir)
+	fails(t, exitNotFound, "nobody", "apply", file, "--tenant", "nobody", "--data", dir)
 }

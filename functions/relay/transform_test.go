@@ -65,7 +65,7 @@ subscriptions:
 			t.Context(), "deliveries", "--endpoint", "hostile", "--reason", "transform", "--data",
 			dir,
 		).CombinedOutput()
-		return err == nil && strings.Contains(string(out), "3 dead at hostile") &&
+		return err == nil && strings.Count(string(out), "dead, transform") == 3 &&
 			strings.Contains(string(out), "the jq program takes more than")
 	})
 	if seen("/hostile") != "" {

@@ -1,5 +1,5 @@
 // Command sweep is the Lambda function behind an hourly rule: it finds deliveries that a bug or an
-// outage has lost, and puts them back.
+// outage has lost, and puts them back. It also lets admin go on with jobs that stand still.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/lambda"
 	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lambda/handler"
@@ -35,6 +36,7 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
 		Delivery:      sqs.New(queues, s.DeliveryQueueURL),
 		Retry:         sqs.New(queues, s.RetryQueueURL),
 		Documents:     dynamo.NewDocuments(tables, s.LedgerTable),
+		Jobs:          lambda.NewStarter(cfg, s.AdminFunction),
 	})
 	if err != nil {
 		return nil, err

@@ -144,7 +144,7 @@ func TestOneTransientErrorPagesNobody(t *testing.T) {
 			t.Errorf("fires at %d of %d periods of %v s", n, most, m["Period"])
 		}
 	})
-	if seen < 7 {
+	if seen < 6 {
 		t.Errorf("only %d alarms looked at", seen)
 	}
 }

@@ -240,6 +240,8 @@ func (r *relay) sweepGrants() []grant {
 			actions:   []string{"sqs:SendMessage"},
 			resources: []*string{r.delivery.QueueArn(), r.retry.QueueArn()},
 		},
+		// admin works on jobs
+		{actions: []string{"lambda:InvokeFunction"}, resources: []*string{r.admin.FunctionArn()}},
 	}
 }
 

@@ -44,7 +44,7 @@ func (r *relay) addIngress() {
 			"ThrottlingBurstLimit": r.props.ThrottleBurst,
 		}
 	}
-	r.addAdminRoute()
+	r.addAdminRoutes()
 	stage := awsapigatewayv2.NewCfnStage(r.stack, new("IngressStage"),
 		&awsapigatewayv2.CfnStageProps{
 			ApiId:      r.api.ApiId(),

@@ -49,7 +49,8 @@ func TestNoSourceCanTakeAReservedPath(t *testing.T) {
 	defaults(t).each(t, "AWS::ApiGatewayV2::Route", func(t *testing.T, _ string, r resource) {
 		key, _ := r.get("RouteKey").(string)
 		_, path, _ := strings.Cut(key, " ")
-		if key == "ANY /v1/{proxy+}" { // the API itself
+		switch key { // the API and the console themselves
+		case "ANY /v1/{proxy+}", "ANY /console", "ANY /console/{proxy+}":
 			return
 		}
 		// the first is empty: a path begins with a slash, and $default does not

@@ -7,6 +7,9 @@ import "github.com/aws/aws-cdk-go/awscdk/v2"
 func (r *relay) addOutputs() {
 	r.addOutput("IngressUrl", r.ingressURL(), "Partners POST to {IngressUrl}/in/{source}")
 	r.addOutput("ApiUrl", new(*r.ingressURL()+"/v1"), "The API for operators and tenants")
+	if !r.props.IAM {
+		r.addOutput("ConsoleUrl", new(*r.ingressURL()+"/console"), "The console, for a browser")
+	}
 	r.addOutput("IngressApiId", r.api.ApiId(), "Id of the HTTP API")
 	r.addOutput("CatalogTable", r.catalog.TableName(), "Sources, endpoints and subscriptions")
 	r.addOutput("LedgerTable", r.ledger.TableName(), "Events and deliveries")

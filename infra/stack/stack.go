@@ -64,10 +64,10 @@ func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	if err := r.addFunctions(); err != nil {
 		return nil, err
 	}
-	if err := r.addSweep(); err != nil {
+	if err := r.addAdmin(); err != nil {
 		return nil, err
 	}
-	if err := r.addAdmin(); err != nil {
+	if err := r.addSweep(); err != nil {
 		return nil, err
 	}
 	r.addIngress()

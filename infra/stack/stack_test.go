@@ -17,7 +17,7 @@ func TestTables(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
 		"Catalog": {"pk HASH, sk RANGE"},
-		"Ledger": {"pk HASH, sk RANGE", "events: events_pk HASH, events_sk RANGE, KEYS_ONLY",
+		"Ledger": {"pk HASH, sk RANGE", "events: events_pk HASH, events_sk RANGE, INCLUDE",
 			"open: open_pk HASH, sk RANGE, INCLUDE",
 			"troubled: troubled_pk HASH, troubled_sk RANGE, KEYS_ONLY", "TTL expires_at"},
 	}
@@ -138,7 +138,8 @@ func TestRoutes(t *testing.T) {
 		})
 		if diff := cmp.Diff(map[string]string{
 			"ANY /in/{source}": "Receive NONE", "ANY /in/{tenant}/{source}": "Receive NONE",
-			"ANY /v1/{proxy+}": "Admin NONE",
+			"ANY /v1/{proxy+}": "Admin NONE", "ANY /console": "Admin NONE",
+			"ANY /console/{proxy+}": "Admin NONE",
 		}, got); diff != "" {
 			t.Errorf("routes (-want +got):\n%s", diff)
 		}
@@ -223,6 +224,7 @@ func TestOutputs(t *testing.T) {
 	tmpl := defaults(t)
 	want := map[string]string{
 		"ApiUrl":     "{Ingress.ApiEndpoint}/v1",
+		"ConsoleUrl": "{Ingress.ApiEndpoint}/console",
 		"IngressUrl": "{Ingress.ApiEndpoint}", "IngressApiId": "{Ingress}",
 		"CatalogTable": "{Catalog}", "LedgerTable": "{Ledger}", "SecretsKeyArn": "{SecretsKey.Arn}",
 		"BodiesBucket":   "{Bodies}",

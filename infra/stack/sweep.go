@@ -28,6 +28,7 @@ func (r *relay) addSweep() error {
 		LedgerTable:      *r.ledger.TableName(),
 		DeliveryQueueURL: *r.delivery.QueueUrl(),
 		RetryQueueURL:    *r.retry.QueueUrl(),
+		AdminFunction:    *r.admin.FunctionName(),
 	})
 	if err != nil {
 		return err

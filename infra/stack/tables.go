@@ -7,7 +7,7 @@ import (
 
 // The ledger's indexes.
 const (
-	eventsIndex = "events" // by source and hour
+	eventsIndex = "events" // by hour
 	// Waiting and dead deliveries, by endpoint. The index is sparse: an item leaves it with its
 	// delivery.
 	openIndex = "open"
@@ -21,7 +21,7 @@ const (
 func (r *relay) addTables() {
 	r.catalog = r.addTable("Catalog", nil, true)
 	r.ledger = r.addTable("Ledger", new("expires_at"), r.props.LedgerRecovery)
-	r.addIndex(eventsIndex, "events_sk")
+	r.addIndex(eventsIndex, "events_sk", "listed")
 	r.addIndex(openIndex, "sk", "due")
 	r.addIndex(troubledIndex, "troubled_sk")
 }
@@ -52,8 +52,8 @@ func (r *relay) keptTable() awscdk.RemovalPolicy {
 	return awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE
 }
 
-// addIndex adds an index to the ledger. It projects keys, and the attributes that a query filters
-// by. A listing reads the items themselves, so it shows their present state. A write that changes
+// addIndex adds an index to the ledger. It projects keys, and the attributes that a listing filters
+// by. It then reads the items themselves, so it shows their present state. A write that changes
 // nothing of this costs nothing here.
 func (r *relay) addIndex(name, sortKey string, projected ...string) {
 	projection := awsdynamodb.ProjectionType_KEYS_ONLY

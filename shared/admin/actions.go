@@ -2,7 +2,10 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
@@ -25,6 +28,15 @@ type StateView struct {
 	FailingSince *time.Time `json:"failingSince,omitempty"`
 	Failures     int        `json:"failures,omitempty" doc:"Failed attempts in a row"`
 	DisableAt    *time.Time `json:"disableAt,omitempty" doc:"When it is disabled if it keeps failing"`
+	Recovering   *time.Time `json:"recoveringUntil,omitempty" doc:"Until when it gets fewer at a time"`
+	Warned       bool       `json:"warned,omitempty" doc:"The relay has announced that it will be disabled"`
+}
+
+// NamedState is an endpoint and how it is now.
+type NamedState struct {
+	Name string `json:"name" example:"shipping"`
+	URL  string `json:"url"`
+	StateView
 }
 
 func viewOfState(s breaker.State, now time.Time) StateView {
@@ -39,6 +51,10 @@ func viewOfState(s breaker.State, now time.Time) StateView {
 	if s.PausedUntil.After(now) {
 		v.PausedUntil = unlessZero(s.PausedUntil)
 	}
+	if s.Phase(now) == breaker.Recovering {
+		v.Recovering = new(s.ClosedAt.Add(breaker.RampTime))
+	}
+	v.Warned = !s.WarnedAt.IsZero() && s.DisabledAt.IsZero()
 	if s.DisabledAt.IsZero() {
 		v.NextProbeAt, v.DisableAt = unlessZero(s.OpenUntil), unlessZero(s.DisableAt())
 	}
@@ -70,6 +86,14 @@ type Rotated struct {
 	Retiring []RetiringSecret `json:"retiring,omitempty" doc:"The secrets from before that still sign"`
 }
 
+type disableInput struct {
+	NameInput
+
+	Body struct {
+		Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why, for people. It is shown with the state"`
+	}
+}
+
 type pinged struct {
 	Body struct {
 		Event    string `json:"event" doc:"The event that is sent. GET /v1/deliveries/{event}/{endpoint} shows the attempt"`
@@ -77,7 +101,54 @@ type pinged struct {
 	}
 }
 
+// troubledAnswer is the answer of endpoints.troubled.
+type troubledAnswer struct {
+	Body struct {
+		Items []Troubled `json:"items" nullable:"false" doc:"By name"`
+		More  bool       `json:"more" doc:"There are more than these 100"`
+	}
+}
+
+// Troubled is an endpoint that is not healthy, and its state.
+type Troubled struct {
+	Endpoint string    `json:"endpoint"`
+	State    StateView `json:"state"`
+}
+
+// maxTroubled is how many endpoints in trouble are listed.
+const maxTroubled = 100
+
+// troubled lists the endpoints of a tenant that are not healthy.
+func (s *server) troubled(ctx context.Context, _ *struct{}) (*troubledAnswer, error) {
+	all, err := s.States.TroubledEndpoints(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(all)
+	out := new(troubledAnswer)
+	out.Body.Items = []Troubled{}
+	for _, qualified := range all {
+		tenant, name := catalog.SplitName(qualified)
+		if tenant != callOf(ctx).tenant {
+			continue
+		}
+		if len(out.Body.Items) == maxTroubled {
+			out.Body.More = true
+			break
+		}
+		state, err := s.state(ctx, qualified)
+		if err != nil {
+			return nil, err
+		}
+		if state.Body.State != string(breaker.Healthy) { // the list may be late
+			out.Body.Items = append(out.Body.Items, Troubled{Endpoint: name, State: state.Body})
+		}
+	}
+	return out, nil
+}
+
 func registerActions(r *registrar) {
+	handle(r, "endpoints.troubled", r.troubled)
 	handle(r, "endpoints.state", func(ctx context.Context, in *NameInput) (*EndpointState, error) {
 		endpoint, err := r.endpoint(ctx, in.Name)
 		if err != nil {
@@ -85,6 +156,7 @@ func registerActions(r *registrar) {
 		}
 		return r.state(ctx, endpoint)
 	})
+	handle(r, "endpoints.states", r.states)
 	handle(r, "endpoints.rotate", r.rotate)
 	handle(r, "endpoints.pause", func(ctx context.Context, in *NameInput) (*acted, error) {
 		return r.act(ctx, in.Name, func(endpoint string) error {
@@ -95,6 +167,15 @@ func registerActions(r *registrar) {
 	handle(r, "endpoints.resume", func(ctx context.Context, in *NameInput) (*acted, error) {
 		return r.act(ctx, in.Name, func(endpoint string) error {
 			change, err := operate.EnableEndpoint(ctx, r.States, endpoint)
+			if err != nil {
+				return err
+			}
+			return r.Notifier.TellChange(ctx, change)
+		})
+	})
+	handle(r, "endpoints.disable", func(ctx context.Context, in *disableInput) (*acted, error) {
+		return r.act(ctx, in.Name, func(endpoint string) error {
+			change, err := operate.DisableEndpoint(ctx, r.States, endpoint, in.Body.Reason)
 			if err != nil {
 				return err
 			}
@@ -113,6 +194,41 @@ func registerActions(r *registrar) {
 			return err
 		})
 	})
+}
+
+// statesAtOnce is how many states are read at a time.
+const statesAtOnce = 16
+
+// states lists the endpoints and how each is.
+func (s *server) states(ctx context.Context, in *Paging) (*List[NamedState, Scanned], error) {
+	after, err := s.position(ctx, in.Next, nil)
+	if err != nil {
+		return nil, err
+	}
+	tenant := callOf(ctx).tenant
+	found, place, err := s.Catalogs.For(tenant).Resources(
+		ctx, catalog.KindEndpoint, after, in.Limit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]NamedState, len(found))
+	g, reading := errgroup.WithContext(ctx)
+	g.SetLimit(statesAtOnce)
+	for i, e := range found {
+		g.Go(func() error {
+			state, _, err := s.States.EndpointState(reading, catalog.Qualify(tenant, e.Name))
+			items[i] = NamedState{
+				Name: e.Name, URL: e.Endpoint.URL, StateView: viewOfState(state, s.Now()),
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	next, err := s.seal(ctx, place, nil)
+	return page(items, next, Scanned{Scanned: len(found)}), err
 }
 
 // endpoint returns the qualified name of an endpoint that exists.

@@ -40,6 +40,10 @@ type Config struct {
 	Events operate.RecordReader
 	// Pinger sends pings.
 	Pinger operate.Pinger
+	// Replayer sends single deliveries again; zero: there are no such routes.
+	Replayer operate.Replayer
+	// Learned has the secrets that providers send in handshakes; nil: there are no such routes.
+	Learned LearnedSecrets
 	// Local: settings of endpoints that need AWS are refused.
 	Local bool
 	// Granted are the ARNs of destinations and roles that the stack grants. Endpoints with others
@@ -110,7 +114,8 @@ func New(c Config) (http.Handler, error) {
 func (c Config) routes() []Route {
 	has := map[string]bool{
 		"jobs": c.Jobs != nil, "stats": c.Statistics.Documents != nil,
-		"try": c.Searcher.Records != nil, "lists": c.Searcher.Events != nil,
+		"lists": c.Searcher.Events != nil, "again": c.Replayer.Ledger != nil,
+		"learned": c.Learned != nil,
 	}
 	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {
 		there, optional := has[r.group.name]
@@ -229,13 +234,8 @@ func (s *server) admit(r *http.Request, c *call) error {
 	if c.route.ID == "" {
 		return nil
 	}
-	if c.route.Scope == Operator && principal.Tenant != "" {
-		return forbidden.problem("This is for the operator of the relay. The token belongs to the tenant %s.",
-			principal.Tenant)
-	}
-	if !principal.Role.Includes(c.route.Role) {
-		return forbidden.problem("It needs the role %s. The token has the role %s.",
-			c.route.Role, principal.Role)
+	if err := principal.may(c.route); err != nil {
+		return err
 	}
 	return s.chooseTenant(r, c)
 }
@@ -259,14 +259,14 @@ func (s *server) authenticate(r *http.Request) (Principal, error) {
 	}
 	return Principal{
 		Who:  access.Who{Kind: "token", ID: t.ID, Name: t.Name},
-		Role: t.Role, Tenant: t.Tenant, secret: text,
+		Role: t.Role, Tenant: t.Tenant, secret: text, expires: t.ExpiresAt,
 	}, nil
 }
 
 // refused is the answer to every stranger: it does not say what is wrong with the token.
 func refused(cause error) *Problem {
 	p := unauthorized.problem(
-		"Send a token of this relay: Authorization: Bearer rly_… (relay token create makes one).",
+		"Send a token of this relay: Authorization: Bearer rly_… (relay tokens create makes one).",
 	).with("www-authenticate", "Bearer")
 	p.cause = cause
 	return p

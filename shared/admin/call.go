@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"webhook-relay/shared/relay/access"
@@ -17,7 +18,29 @@ type Principal struct {
 	Role   access.Role
 	Tenant string // "": the operator
 	// by which answers are sealed that are kept for a repeat of the request: the token, or the name
-	secret string
+	secret  string
+	expires time.Time // of the token; zero: never
+}
+
+// May reports whether the principal may use the route with an id.
+func (p Principal) May(id string) bool {
+	i := slices.IndexFunc(Routes, func(r Route) bool { return r.ID == id })
+	return i >= 0 && p.may(Routes[i]) == nil
+}
+
+// may returns the problem for a route that the principal may not use.
+func (p Principal) may(r Route) error {
+	if r.Scope == Operator && p.Tenant != "" {
+		return forbidden.problem(
+			"This is for the operator of the relay. The token belongs to the tenant %s.", p.Tenant,
+		)
+	}
+	if r.Scope != Everybody && !p.Role.Includes(r.Role) {
+		return forbidden.problem(
+			"It needs the role %s. The token has the role %s.", r.Role, p.Role,
+		)
+	}
+	return nil
 }
 
 // call is a request that is being answered.

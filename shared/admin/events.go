@@ -155,11 +155,12 @@ func (s *server) owned(
 	ctx context.Context, id string,
 ) (relay.EventRecord, []relay.Delivery, error) {
 	e, deliveries, err := operate.ForTenant(s.Events, callOf(ctx).tenant).Event(ctx, id)
-	if err != nil {
-		p := notFound.problem("There is no event %.100q.", id)
-		return e, nil, orError(err, catalog.ErrNotFound, p)
-	}
-	return e, deliveries, nil
+	return e, deliveries, noEvent(err, id)
+}
+
+// noEvent returns the problem of an event that there is not, or the error.
+func noEvent(err error, id string) error {
+	return orError(err, catalog.ErrNotFound, notFound.problem("There is no event %.100q.", id))
 }
 
 // bodyBytes returns the size of an event's body as it came.
@@ -189,9 +190,7 @@ func (s *server) story(ctx context.Context, id string) (*storyAnswer, error) {
 	for _, endpoint := range e.Endpoints {
 		out.Endpoints = append(out.Endpoints, plainName(endpoint))
 	}
-	seen := e.Event
-	seen.Source = out.Source
-	results, more, err := s.tryAll(ctx, seen, new(tryInput))
+	results, more, err := s.tryAll(ctx, asNamed(e.Event, callOf(ctx).tenant), new(tryInput))
 	if err != nil {
 		return nil, err
 	}

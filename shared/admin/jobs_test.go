@@ -31,12 +31,19 @@ func (r *rig) addLedger() {
 	}
 	r.config.Bodies = bodies
 	r.config.Searcher = operate.Searcher{
-		Events: r, Deliveries: &r.ledger, Records: &r.ledger, Bodies: bodies, Endpoints: endpoints,
+		Events: &r.ledger, Deliveries: &r.ledger, Records: &r.ledger, Bodies: bodies,
+		Endpoints: endpoints,
+	}
+	r.config.Learned = r.catalog
+	r.config.Replayer = operate.Replayer{
+		Ledger: &r.ledger, Deliveries: &r.ledger, Retry: r,
+		Router: relay.NewRouter(r.catalog, bodies, 0, r.clock.now),
 	}
 	r.config.Statistics = operate.Statistics{Documents: r.config.LedgerDocuments}
 	r.config.Jobs = lab.Must(operate.NewJobs(operate.JobsConfig{
-		Documents: r.config.LedgerDocuments, Deliveries: &r.ledger, Events: r, Records: &r.ledger,
-		Bodies: bodies, Endpoints: endpoints, Starter: r, Now: r.clock.now,
+		Documents: r.config.LedgerDocuments, Deliveries: &r.ledger, Events: &r.ledger,
+		Records: &r.ledger,
+		Bodies:  bodies, Endpoints: endpoints, Starter: r, Now: r.clock.now,
 		Replayer: operate.Replayer{Ledger: &r.ledger, Deliveries: &r.ledger, Retry: r},
 	}))
 }
@@ -58,29 +65,6 @@ func (r *rig) Send(ctx context.Context, msgs []relay.Outgoing) []error {
 	return r.retry.Send(ctx, msgs)
 }
 
-// EventsIn lists the events of the ledger that the tests record, newest first.
-func (r *rig) EventsIn(
-	ctx context.Context, q operate.EventQuery,
-) ([]operate.EventKey, relay.Page, error) {
-	var found []operate.EventKey
-	for _, id := range []string{
-		"evt_0", "evt_1", "evt_2", "evt_3", relay.EventID("acme", "acme/app", "delivery-1"),
-	} {
-		e, err := r.ledger.EventRecord(ctx, id)
-		if err == nil && strings.HasPrefix(e.Source, "acme/") == (q.Tenant == "acme") &&
-			q.Tenant != "other" && !e.ReceivedAt.Before(q.From) &&
-			(q.To.IsZero() || e.ReceivedAt.Before(q.To)) {
-			found = append(found, operate.EventKey{
-				ID: e.ID, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
-			})
-		}
-	}
-	slices.SortStableFunc(found, func(a, b operate.EventKey) int {
-		return b.ReceivedAt.Compare(a.ReceivedAt)
-	})
-	return found, "", nil
-}
-
 // record records an event of the source app with a dead delivery to shop.
 func (r *rig) record(tenant, id string) {
 	r.t.Helper()
@@ -88,8 +72,9 @@ func (r *rig) record(tenant, id string) {
 	source, endpoint := catalog.Qualify(tenant, "app"), catalog.Qualify(tenant, "shop")
 	existing, err := relay.RecordEvent(r.t.Context(), &r.ledger, relay.EventRecord{
 		Event: relay.Event{
-			ID: id, Source: source, Type: "invoice.paid", Trust: "verified", ReceivedAt: at,
-			Header: relay.Header{"content-type": "application/json"}, Body: []byte(`{"n": 1}`),
+			ID: id, Tenant: tenant, Source: source, Type: "invoice.paid", Trust: "verified",
+			ReceivedAt: at,
+			Header:     relay.Header{"content-type": "application/json"}, Body: []byte(`{"n": 1}`),
 		},
 		MessageID: id, Endpoints: []string{endpoint}, RoutedAt: at,
 		ExpiresAt: at.Add(24 * time.Hour),
@@ -504,4 +489,71 @@ func TestTry(t *testing.T) {
 		problem(404, "not-found")
 	r.send(request{method: "POST", path: "/v1/try", token: acme, body: `{"id": "evt_2"` + given}).
 		wants(200, nil)
+}
+
+// TestTry_WhoseEventItIs: an event of a tenant's may have come to a source of the operator's, and
+// the operator may subscribe to a tenant's source.
+func TestTry_WhoseEventItIs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	endpoints := []catalog.Endpoint{{Name: "shop", URL: "https://example.com"}}
+	must(t, r.config.Catalogs.For("").ReplaceCatalog(t.Context(), catalog.Catalog{
+		Sources: []catalog.Source{
+			{Name: "app"}, {Name: "all", Tenant: &catalog.TenantOf{Header: "x-tenant"}},
+		},
+		Endpoints: endpoints,
+	}, 0))
+	must(t, r.config.Catalogs.For("acme").ReplaceCatalog(t.Context(), catalog.Catalog{
+		Sources: []catalog.Source{{Name: "app"}}, Endpoints: endpoints,
+		Subscriptions: []catalog.Subscription{
+			{Name: "theirs", Source: "all", Endpoint: "shop"},
+			{Name: "own", Source: "app", Endpoint: "shop"},
+		},
+	}, 0))
+	must(t, r.config.Catalogs.For("").ReplaceCatalog(t.Context(), catalog.Catalog{
+		Sources: []catalog.Source{
+			{Name: "app"}, {Name: "all", Tenant: &catalog.TenantOf{Header: "x-tenant"}},
+		},
+		Endpoints: endpoints,
+		Subscriptions: []catalog.Subscription{
+			{Name: "same-name", Source: "app", Endpoint: "shop"},
+			{Name: "of-acme", Source: "acme/app", Endpoint: "shop"},
+		},
+	}, 1))
+	for id, source := range map[string]string{"evt_own": "acme/app", "evt_all": "all"} {
+		_, err := relay.RecordEvent(t.Context(), &r.ledger, relay.EventRecord{
+			Event: relay.Event{
+				ID: id, Tenant: "acme", Source: source, Trust: "verified",
+				ReceivedAt: r.clock.now().UTC(),
+			},
+			MessageID: id, RoutedAt: r.clock.now().UTC(),
+			ExpiresAt: r.clock.now().Add(time.Hour).UTC(),
+		})
+		must(t, err)
+	}
+	for _, test := range []struct{ tenant, id, want string }{
+		{"acme", "evt_own", "own"}, {"acme", "evt_all", "theirs"}, {"", "evt_own", "of-acme"},
+	} {
+		token := r.token(access.Read, test.tenant)
+		var tried struct{ Results []admin.Tried }
+		r.send(request{
+			method: "POST", path: "/v1/try", token: token, body: `{"id": "` + test.id + `"}`,
+		}).wants(200, &tried)
+		var story struct{ Subscriptions []admin.Tried }
+		r.send(request{method: "GET", path: "/v1/events/" + test.id, token: token}).
+			wants(200, &story)
+		for what, got := range map[string][]admin.Tried{
+			"try": tried.Results, "story": story.Subscriptions,
+		} {
+			if len(got) != 1 || got[0].Subscription != test.want {
+				t.Errorf("%s of %s for %q: %+v", what, test.id, test.tenant, got)
+			}
+		}
+	}
+	for _, id := range []string{"evt_own", "evt_all"} {
+		r.send(request{
+			method: "POST", path: "/v1/try", token: r.token(access.Read, "globex"),
+			body: `{"id": "` + id + `"}`,
+		}).problem(404, "not-found")
+	}
 }

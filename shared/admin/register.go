@@ -184,7 +184,7 @@ func Document() ([]byte, error) {
 	doc := r.api.OpenAPI()
 	doc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {
 		Type: "http", Scheme: "bearer",
-		Description: "A token of the relay: rly_<role>_…. The command relay token create makes one.",
+		Description: "A token of the relay: rly_<role>_…. The command relay tokens create makes one.",
 	}}
 	doc.Info.Description = "Operate a webhook relay: its sources, endpoints, subscriptions, events, deliveries and tenants."
 	text, err := json.MarshalIndent(doc, "", "  ")

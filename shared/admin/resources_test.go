@@ -409,6 +409,12 @@ func TestEndpointActions(t *testing.T) {
 
 	state := func() (v admin.StateView) {
 		r.send(request{method: "GET", path: "/v1/endpoints/a/state", token: who}).wants(200, &v)
+		var all struct{ Items []admin.NamedState }
+		r.send(request{method: "GET", path: "/v1/states", token: who}).wants(200, &all)
+		if len(all.Items) == 0 || all.Items[0].Name != "a" || all.Items[0].URL == "" ||
+			all.Items[0].State != v.State {
+			t.Errorf("%+v in the list, %+v alone", all.Items, v)
+		}
 		return v
 	}
 	if v := state(); v.State != "healthy" {
@@ -423,9 +429,10 @@ func TestEndpointActions(t *testing.T) {
 		t.Errorf("paused: %+v", v)
 	}
 	r.send(post("resume", nil)).wants(200, nil)
-	if v = state(); v.State != "recovering" {
+	if v = state(); v.State != "recovering" || v.Recovering == nil {
 		t.Errorf("resumed: %+v", v)
 	}
+	r.send(request{method: "GET", path: "/v1/troubled", token: who}).wants(200, nil)
 	if msgs, err := r.ingest.Receive(t.Context(), 9); err != nil || len(msgs) != 1 ||
 		!strings.Contains(string(msgs[0].Body), "endpoint.enabled") {
 		t.Errorf("told: %v, %v", msgs, err)
@@ -446,8 +453,15 @@ func TestEndpointActions(t *testing.T) {
 		if v := state(); v.State != string(s.Phase(now)) || v.Reason == "" {
 			t.Errorf("%+v: %+v", s, v)
 		}
+		var list troubledList
+		r.send(request{method: "GET", path: "/v1/troubled", token: who}).wants(200, &list)
+		if len(list.Items) != 1 || list.Items[0].Endpoint != "a" ||
+			list.Items[0].State.State != string(s.Phase(now)) {
+			t.Errorf("%+v: in trouble are %+v", s, list)
+		}
 		r.send(post("pause", nil)).wants(200, nil)
 	}
+	r.send(request{method: "GET", path: "/v1/troubled", token: who}).wants(200, nil)
 	var sent struct{ Event string }
 	r.send(post("ping", nil)).wants(200, &sent)
 	e, _, err := r.ledger.Event(t.Context(), sent.Event)
@@ -463,6 +477,35 @@ func TestEndpointActions(t *testing.T) {
 	r.send(request{
 		method: "GET", path: "/v1/endpoints/none/state", token: who,
 	}).problem(404, "not-found")
+}
+
+type troubledList struct {
+	Items []admin.Troubled
+	More  bool
+}
+
+// TestEndpointsInTrouble are those of one tenant, and at most 100.
+func TestEndpointsInTrouble(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	now := r.clock.now()
+	for i := range 101 {
+		must(t, r.states.SaveEndpointState(
+			t.Context(), fmt.Sprintf("e%03d", i), breaker.State{DisabledAt: now}, 0,
+		))
+	}
+	must(t, r.states.SaveEndpointState(
+		t.Context(), "other/x", breaker.State{DisabledAt: now}, 0,
+	))
+	for tenant, want := range map[string]int{"": 100, "other": 1, "acme": 0} {
+		var list troubledList
+		r.send(request{
+			method: "GET", path: "/v1/troubled", token: r.token(access.Read, tenant),
+		}).wants(200, &list)
+		if len(list.Items) != want || list.More != (want == 100) {
+			t.Errorf("%q: %d, more: %v", tenant, len(list.Items), list.More)
+		}
+	}
 }
 
 func TestProviders(t *testing.T) {

@@ -83,6 +83,12 @@ func routes() []Route {
 			Changes: yes, Summary: "End a token", group: nil,
 		},
 	)
+	add(group{name: "self", register: registerSelf},
+		Route{
+			ID: "self", Method: get, Path: "/v1/self", Role: read, Scope: Relay, Changes: no,
+			Summary: "Tell who sends the request, and what they may do", group: nil,
+		},
+	)
 	add(group{name: "audit", register: registerAudit},
 		Route{
 			ID: "audit.list", Method: get, Path: "/v1/audit", Role: read, Scope: Tenant,
@@ -192,6 +198,15 @@ func routes() []Route {
 			Scope: Tenant, Changes: no, Summary: "Show how an endpoint is now", group: nil,
 		},
 		Route{
+			ID: "endpoints.states", Method: get, Path: "/v1/states", Role: read, Scope: Tenant,
+			Changes: no, Summary: "List the endpoints, and how each is now", group: nil,
+		},
+		Route{
+			ID: "endpoints.troubled", Method: get, Path: "/v1/troubled", Role: read,
+			Scope: Tenant, Changes: no, Summary: "List the endpoints that are not healthy",
+			group: nil,
+		},
+		Route{
 			ID: "endpoints.rotate", Method: post, Path: "/v1/endpoints/{name}/secret/rotate",
 			Role: run, Scope: Tenant, Changes: yes,
 			Summary: "Give an endpoint a new secret, and show it once", group: nil,
@@ -207,9 +222,43 @@ func routes() []Route {
 			group:   nil,
 		},
 		Route{
+			ID: "endpoints.disable", Method: post, Path: "/v1/endpoints/{name}/disable", Role: run,
+			Scope: Tenant, Changes: yes,
+			Summary: "Stop an endpoint. Its deliveries die until it is resumed", group: nil,
+		},
+		Route{
 			ID: "endpoints.ping", Method: post, Path: "/v1/endpoints/{name}/ping", Role: run,
 			Scope: Tenant, Changes: yes, Summary: "Send an event of the relay's own to an endpoint",
 			group: nil,
+		},
+	)
+	add(group{name: "again", register: registerAgain},
+		Route{
+			ID: "deliveries.replay", Method: post,
+			Path: "/v1/deliveries/{event}/{endpoint}/replay", Role: run, Scope: Tenant,
+			Changes: yes, Summary: "Send a delivery again that is delivered or dead", group: nil,
+		},
+		Route{
+			ID: "events.route", Method: post, Path: "/v1/events/{id}/route", Role: run,
+			Scope: Tenant, Changes: yes,
+			Summary: "Send an event to the endpoints that have subscribed to it since", group: nil,
+		},
+	)
+	add(group{name: "learned", register: registerLearned},
+		Route{
+			ID: "sources.secret.show", Method: post, Path: "/v1/sources/{name}/secret/show",
+			Role: admin, Scope: Tenant, Changes: yes,
+			Summary: "Show the secret that the provider sent in its handshake", group: nil,
+		},
+		Route{
+			ID: "sources.secret.forget", Method: del, Path: "/v1/sources/{name}/secret",
+			Role: admin, Scope: Tenant, Changes: yes,
+			Summary: "Forget the secret that the provider sent in its handshake", group: nil,
+		},
+		Route{
+			ID: "sources.secret.accept", Method: post, Path: "/v1/sources/{name}/secret/accept",
+			Role: admin, Scope: Tenant, Changes: yes,
+			Summary: "Accept a secret from the next handshake", group: nil,
 		},
 	)
 	add(group{name: "jobs", register: registerJobs},

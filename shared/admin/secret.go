@@ -42,6 +42,22 @@ func (s Secret) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s.mask)
 }
 
+// UnmarshalJSON reads what MarshalJSON writes: a client of the API knows the mask only.
+func (s *Secret) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, &s.plain)
+	}
+	return json.Unmarshal(b, &s.mask)
+}
+
+// Shown returns what is shown of a secret: its fingerprint, or the reference to it.
+func (s Secret) Shown() string {
+	if catalog.IsReference(s.plain) {
+		return s.plain
+	}
+	return s.mask.Fingerprint
+}
+
 // Schema implements huma.SchemaProvider.
 func (Secret) Schema(r huma.Registry) *huma.Schema {
 	const name = "Secret"

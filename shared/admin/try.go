@@ -113,7 +113,6 @@ func (s *server) tryAll(
 
 // triedEvent returns the event of a request, in the tenant's names.
 func (s *server) triedEvent(ctx context.Context, in *tryInput) (relay.Event, error) {
-	tenant := callOf(ctx).tenant
 	given := in.Body.Event
 	if (in.Body.ID == "") == (given == nil) {
 		return relay.Event{}, at("/body", "give either id or event")
@@ -131,25 +130,18 @@ func (s *server) triedEvent(ctx context.Context, in *tryInput) (relay.Event, err
 			Body: given.Data,
 		}, nil
 	}
-	r, err := s.event(ctx, tenant, in.Body.ID)
-	return r.Event, err
+	tenant := callOf(ctx).tenant
+	r, err := operate.ForTenant(s.Events, tenant).EventRecord(ctx, in.Body.ID)
+	return asNamed(r.Event, tenant), noEvent(err, in.Body.ID)
 }
 
-// event returns the record of a tenant's event, in the tenant's names. One of another tenant is
-// answered like one that does not exist.
-func (s *server) event(ctx context.Context, tenant, id string) (relay.EventRecord, error) {
-	r, err := s.Searcher.Records.EventRecord(ctx, id)
-	if err != nil {
-		return r, err
-	}
+// asNamed returns an event whose source has the name by which a tenant's subscriptions name it: the
+// operator's name a tenant's source by its qualified name, see catalog.CheckSource.
+func asNamed(e relay.Event, tenant string) relay.Event {
 	if tenant != "" {
-		owner, name := catalog.SplitName(r.Source)
-		if owner != tenant {
-			return relay.EventRecord{}, notFound.problem("There is no event %.100q.", id)
-		}
-		r.Source = name
+		e.Source = plainName(e.Source)
 	}
-	return r, nil
+	return e
 }
 
 // tried returns the subscriptions to try.

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -132,7 +131,7 @@ func (c *checker) authOf(path, kind string, a auth, to catalog.Endpoint) *catalo
 
 // reference is the form of what follows catalog.SecretPrefix: the name or ARN of a secret, and
 // optionally # and a member of it.
-var reference = regexp.MustCompile(`^[A-Za-z0-9/_+=.@:-]+(#.+)?$`)
+var reference = lazily(`^[A-Za-z0-9/_+=.@:-]+(#.+)?$`)
 
 // authSecret resolves a secret that is sent in a header. It returns "" if the secret cannot be
 // resolved, and reports why.
@@ -157,7 +156,8 @@ func (c *checker) bearer(path, s string) string {
 // resolved when it is needed.
 func (c *checker) secretOrReference(path, s string) (string, bool) {
 	s, ok := c.value(path, s, true)
-	if name, is := strings.CutPrefix(s, catalog.SecretPrefix); is && !reference.MatchString(name) {
+	name, is := strings.CutPrefix(s, catalog.SecretPrefix)
+	if is && !reference().MatchString(name) {
 		c.fail(
 			path,
 			"is not a reference to a secret; write %sNAME-or-ARN, and add #KEY for one member of a secret that is a JSON object",
@@ -235,16 +235,16 @@ func (c *checker) oauth2(path string, o oauth2) *catalog.OAuth2 {
 }
 
 // awsName is the form of AWS service and region names in a signature.
-var awsName = regexp.MustCompile(`^[a-z0-9-]+$`)
+var awsName = lazily(`^[a-z0-9-]+$`)
 
 func (c *checker) sigV4(path string, s sigV4) *catalog.SigV4 {
-	if !awsName.MatchString(s.Service) {
+	if !awsName().MatchString(s.Service) {
 		c.fail(
 			path+".service", "%q is not the name of an AWS service, such as execute-api or lambda",
 			s.Service,
 		)
 	}
-	if !awsName.MatchString(s.Region) {
+	if !awsName().MatchString(s.Region) {
 		c.fail(
 			path+".region", "%q is not the name of an AWS region, such as eu-central-1", s.Region,
 		)

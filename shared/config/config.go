@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,7 +197,7 @@ func (c *checker) line(path string) int {
 
 // nameForm is the form of names. Names are part of URLs, keys, schedule names and message group
 // ids.
-var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+var nameForm = lazily(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 func (c *checker) catalog(f file) catalog.Catalog {
 	var out catalog.Catalog
@@ -263,7 +262,7 @@ type names map[string]string
 
 func (c *checker) checkName(path, name string, seen names) {
 	path += ".name"
-	if !nameForm.MatchString(name) {
+	if !nameForm().MatchString(name) {
 		c.fail(path, "%q is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -", name)
 	} else if first, twice := seen[name]; twice {
 		c.fail(

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -74,14 +73,14 @@ func yamlOf(text string) (node yaml.Node, err error) {
 type exporter struct{ variables map[string]string }
 
 // notInNames matches what the name of an environment variable cannot contain.
-var notInNames = regexp.MustCompile(`[^A-Z0-9]+`)
+var notInNames = lazily(`[^A-Z0-9]+`)
 
 // secret returns env:NAME for a value, with a name made of these parts; "" for none.
 func (x *exporter) secret(value string, parts ...string) string {
 	if value == "" || catalog.IsReference(value) {
 		return value
 	}
-	wish := strings.Trim(notInNames.ReplaceAllString(
+	wish := strings.Trim(notInNames().ReplaceAllString(
 		strings.ToUpper(strings.Join(parts, "_")), "_",
 	), "_")
 	name := wish
@@ -334,13 +333,13 @@ func scalarIf(there bool, text string) *yaml.Node {
 }
 
 // plainText matches strings that need no quotes.
-var plainText = regexp.MustCompile(`^(env:)?[A-Za-z_/][A-Za-z0-9_./-]*$`)
+var plainText = lazily(`^(env:)?[A-Za-z_/][A-Za-z0-9_./-]*$`)
 
 // quoted returns a string, in quotes where it could be read as something else.
 func quoted(text string) *yaml.Node {
 	n := scalar(text)
 	n.Tag = "!!str"
-	if !plainText.MatchString(text) || slices.Contains(
+	if !plainText().MatchString(text) || slices.Contains(
 		[]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"},
 		strings.ToLower(text),
 	) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,7 +17,7 @@ import (
 
 // unquoted matches a name with a dot in a place in a filter: data["a.b"]. The file's lines are kept
 // under data.a.b.
-var unquoted = regexp.MustCompile(`\["([^"]*)"\]`)
+var unquoted = lazily(`\["([^"]*)"\]`)
 
 // filter returns a subscription's filter as JSON, with its members in the file's order. It returns
 // "" if there is no filter or the filter is wrong.
@@ -34,7 +33,7 @@ func (c *checker) filter(path, source string, node *yaml.Node) string {
 	filter, err := route.ParseFilter([]byte(b.String()))
 	if e, ok := errors.AsType[*route.FilterError](err); ok {
 		c.fail(
-			strings.TrimSuffix(path+"."+unquoted.ReplaceAllString(e.At, ".$1"), "."), "%s",
+			strings.TrimSuffix(path+"."+unquoted().ReplaceAllString(e.At, ".$1"), "."), "%s",
 			e.Problem,
 		)
 		return ""

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"webhook-relay/shared/relay/catalog"
 )
@@ -13,47 +14,53 @@ const useEnv = "; write env:NAME, which is replaced by the environment variable 
 // mistaken are forms that other tools replace by a value. The relay does not, so they are surely a
 // mistake.
 var mistaken = []struct {
-	form *regexp.Regexp
+	form func() *regexp.Regexp
 	hint string
 }{
-	{regexp.MustCompile(`\$\{[^}]*\}`), "has ${…} in it, which is not replaced" + useEnv},
+	{lazily(`\$\{[^}]*\}`), "has ${…} in it, which is not replaced" + useEnv},
 	{
-		regexp.MustCompile(`^\$[A-Za-z_][A-Za-z0-9_]*$`),
+		lazily(`^\$[A-Za-z_][A-Za-z0-9_]*$`),
 		"looks like a shell variable, which is not replaced" + useEnv,
 	},
-	{regexp.MustCompile(`^\$\(.*\)$`), "looks like a shell command, which is not run" + useEnv},
-	{regexp.MustCompile(`\{\{.*\}\}`), "has {{…}} in it, which is not replaced" + useEnv},
+	{lazily(`^\$\(.*\)$`), "looks like a shell command, which is not run" + useEnv},
+	{lazily(`\{\{.*\}\}`), "has {{…}} in it, which is not replaced" + useEnv},
 	{
-		regexp.MustCompile(`^%[A-Za-z_][A-Za-z0-9_]*%$`),
+		lazily(`^%[A-Za-z_][A-Za-z0-9_]*%$`),
 		"has %…% around it, which is not replaced" + useEnv,
 	},
 	{
-		regexp.MustCompile(`^<[^<>]*>$`),
+		lazily(`^<[^<>]*>$`),
 		"looks like a placeholder; replace it by the value, or write env:NAME",
 	},
 	{
-		regexp.MustCompile(`\s+(?i:env):\S*$`),
+		lazily(`\s+(?i:env):\S*$`),
 		"has env: after other text; env:NAME is replaced only as the whole value: put the whole text into the variable",
 	},
 	{
-		regexp.MustCompile(`^\s+(?i:env):|^(?i:env)\s*:\s*$|^(?i:env):\s+|^(?i:env):[${]`),
+		lazily(`^\s+(?i:env):|^(?i:env)\s*:\s*$|^(?i:env):\s+|^(?i:env):[${]`),
 		"has env: with no plain name after it; write env:NAME, without spaces and without $",
 	},
 	{
-		regexp.MustCompile(`^(ENV|Env|environment|Environment|process\.env|os\.environ)[:.]`),
+		lazily(`^(ENV|Env|environment|Environment|process\.env|os\.environ)[:.]`),
 		"is not a reference to an environment variable" + useEnv,
 	},
 }
 
 // elsewhere matches references to stores of secrets in the forms of other tools.
-var elsewhere = regexp.MustCompile(`^(?i:(aws[-_]?)?(ssm(-secure)?|secrets?[-_]?manager|parameter[-_]?store)|arn:aws[a-z-]*:(secretsmanager|ssm)|` +
+var elsewhere = lazily(`^(?i:(aws[-_]?)?(ssm(-secure)?|secrets?[-_]?manager|parameter[-_]?store)|arn:aws[a-z-]*:(secretsmanager|ssm)|` +
 	`(hashicorp[-_]?)?vault|op|file|gcp[-_]?secret[-_]?manager|azure[-_]?key[-_]?vault|akv|doppler|infisical|sops|kms):`)
+
+// lazily returns a pattern that is compiled when it is first needed: a function that reads single
+// resources need not compile all of them at its start.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // literalHint returns why a text cannot be meant literally as a value, or "" if it can. It quotes
 // nothing of the text.
 func literalHint(s string) string {
 	for _, m := range mistaken {
-		if m.form.MatchString(s) {
+		if m.form().MatchString(s) {
 			return m.hint
 		}
 	}
@@ -64,7 +71,7 @@ func literalHint(s string) string {
 // read. known: references to AWS Secrets Manager are allowed here.
 func referenceHint(s string, known bool) string {
 	switch {
-	case !elsewhere.MatchString(s), known && catalog.IsReference(s):
+	case !elsewhere().MatchString(s), known && catalog.IsReference(s):
 		return ""
 	case known:
 		return fmt.Sprintf(

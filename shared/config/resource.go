@@ -71,7 +71,7 @@ func ParseResource(
 	if err != nil {
 		return out, err
 	}
-	if !nameForm.MatchString(name) {
+	if !nameForm().MatchString(name) {
 		c.fail("name", "%q is not a name: 1 to 63 of a-z, 0-9 and -, not beginning with -", name)
 	}
 	switch kind {

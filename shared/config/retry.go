@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -61,7 +60,7 @@ func (c *checker) retry(path string, r *retrying, out *catalog.Endpoint) {
 		}
 	}
 	for i, status := range r.Final {
-		if !finalForm.MatchString(status) {
+		if !finalForm().MatchString(status) {
 			c.fail(fmt.Sprintf("%s.final[%d]", path, i),
 				`%q is neither a status that is no success, such as "404", nor a class of such statuses, such as "4xx"`, status)
 		}
@@ -71,17 +70,17 @@ func (c *checker) retry(path string, r *retrying, out *catalog.Endpoint) {
 
 // finalForm is the form of a final status. 2xx is success, and 1xx is not an answer, so neither can
 // be final.
-var finalForm = regexp.MustCompile(`^[345](xx|[0-9][0-9])$`)
+var finalForm = lazily(`^[345](xx|[0-9][0-9])$`)
 
 var (
-	rateForm = regexp.MustCompile(`^([0-9]{1,9})/([smh])$`)
+	rateForm = lazily(`^([0-9]{1,9})/([smh])$`)
 	rateUnit = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}
 )
 
 // limits converts an endpoint's rate_limit and concurrency into the catalog's fields.
 func (c *checker) limits(path string, e endpoint, out *catalog.Endpoint) {
 	if e.RateLimit != "" {
-		parts := rateForm.FindStringSubmatch(e.RateLimit)
+		parts := rateForm().FindStringSubmatch(e.RateLimit)
 		if parts == nil {
 			c.fail(
 				path+".rate_limit",

@@ -63,7 +63,7 @@ func (c *checker) endpointSends(nodes map[string]yaml.Node, aimed bool) map[stri
 	size := 0
 	for _, source := range slices.Sorted(maps.Keys(nodes)) {
 		path, node := "send."+source, nodes[source]
-		if _, plain := catalog.SplitName(source); !nameForm.MatchString(plain) {
+		if _, plain := catalog.SplitName(source); !nameForm().MatchString(plain) {
 			c.fail(path, "%q is not the name of a source", source)
 			continue
 		}

@@ -101,8 +101,8 @@ func (c *checker) checkSource(path, name string, known names) {
 	tenant, plain := catalog.SplitName(name)
 	switch {
 	case name == catalog.OwnSource:
-	case c.tenant != "" && known[name] == "" && nameForm.MatchString(name):
-	case c.tenant == "" && catalog.IsTenant(tenant) && nameForm.MatchString(plain):
+	case c.tenant != "" && known[name] == "" && nameForm().MatchString(name):
+	case c.tenant == "" && catalog.IsTenant(tenant) && nameForm().MatchString(plain):
 	default:
 		c.checkReference(path, name, known)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode"
 
@@ -74,13 +73,13 @@ func checkURLText(raw string) error {
 		return errors.New(
 			"has a fragment (#…), which is never sent; write %23 for a # of the path or the query",
 		)
-	case badEscape.MatchString(raw):
+	case badEscape().MatchString(raw):
 		return errors.New("has a % without two hex digits after it; write %25 for a percent sign")
 	}
 	return nil
 }
 
-var badEscape = regexp.MustCompile(`%([^0-9A-Fa-f]|[0-9A-Fa-f][^0-9A-Fa-f]|.?$)`)
+var badEscape = lazily(`%([^0-9A-Fa-f]|[0-9A-Fa-f][^0-9A-Fa-f]|.?$)`)
 
 // The characters that need no escape (RFC 3986, appendix A), and the percent sign that begins one.
 const (
@@ -102,13 +101,13 @@ func encodeURL(text, plain string) string {
 }
 
 // hostForm is the form of a name in DNS. It allows underscores, because some names have them.
-var hostForm = regexp.MustCompile(
+var hostForm = lazily(
 	`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`,
 )
 
 // numericHost matches hosts that some resolvers read as an IPv4 address although they are not in
 // dotted notation.
-var numericHost = regexp.MustCompile(`(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$`)
+var numericHost = lazily(`(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$`)
 
 // maxHostBytes is the length of the longest name in DNS.
 const maxHostBytes = 253
@@ -140,13 +139,13 @@ func cleanHost(host string) (string, error) {
 	}
 	host = strings.TrimSuffix(host, ".")
 	switch {
-	case numericHost.MatchString(host):
+	case numericHost().MatchString(host):
 		if _, err := netip.ParseAddr(host); err != nil {
 			return "", errors.New(
 				"has a number as its host that is not an address; write an IPv4 address as four numbers",
 			)
 		}
-	case len(host) > maxHostBytes || !hostForm.MatchString(host):
+	case len(host) > maxHostBytes || !hostForm().MatchString(host):
 		return "", errors.New(
 			"has a host that is not a valid name; a name has labels of letters, digits and hyphens, at most 63 characters each, with dots between them",
 		)

@@ -358,28 +358,26 @@ func (p faultyLedger) EventRecord(ctx context.Context, id string) (e relay.Event
 }
 
 func (p faultyLedger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page,
-	each func(operate.EventOutcome),
+	ctx context.Context, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (next relay.Page, err error) {
 	err = p.s.strike(ctx, fmt.Sprintf(
-		"list outcomes of %s, %s, page %s", source, t.Format(time.RFC3339), from,
+		"list outcomes of %s, page %s", t.Format(time.RFC3339), from,
 	), func() (err error) {
-		next, err = p.Ledger.Outcomes(ctx, source, t, from, each)
+		next, err = p.Ledger.Outcomes(ctx, t, from, each)
 		return err
 	})
 	return next, err
 }
 
-func (p faultyLedger) EventsBySource(
-	ctx context.Context, source string, t time.Time, from relay.Page,
-) (es []relay.EventRecord, next relay.Page, err error) {
-	err = p.s.strike(ctx, fmt.Sprintf(
-		"list events of %s, %s, page %s", source, t.Format(time.RFC3339), from,
-	), func() (err error) {
-		es, next, err = p.Ledger.EventsBySource(ctx, source, t, from)
-		return err
-	})
-	return es, next, err
+func (p faultyLedger) EventsIn(
+	ctx context.Context, q operate.EventQuery,
+) (keys []operate.EventKey, next relay.Page, err error) {
+	err = p.s.strike(ctx, fmt.Sprintf("list events of %q, page %s", q.Tenant, q.Page),
+		func() (err error) {
+			keys, next, err = p.Ledger.EventsIn(ctx, q)
+			return err
+		})
+	return keys, next, err
 }
 
 func (p faultyLedger) Overdue(

@@ -224,23 +224,26 @@ func TestRotationsAtOnceComeOneAfterTheOther(t *testing.T) {
 	}
 }
 
-// busyStore is a catalog that somebody else replaces just before each of the first n replacements.
-type busyStore struct {
-	catalog.Store
+// busyEditor is a catalog whose endpoints somebody else changes just before each of the first n
+// edits.
+type busyEditor struct {
+	catalog.Editor
 	n int
 }
 
-func (s *busyStore) ReplaceCatalog(ctx context.Context, c catalog.Catalog, base int64) error {
-	if s.n--; s.n >= 0 {
-		now, revision, err := s.LoadCatalog(ctx)
+func (e *busyEditor) Edit(ctx context.Context, edit catalog.Edit) (int64, error) {
+	if e.n--; e.n >= 0 {
+		r, err := e.Resource(ctx, catalog.KindEndpoint, edit.Put.Name)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if err := s.Store.ReplaceCatalog(ctx, now, revision); err != nil {
-			return err
+		if _, err := e.Editor.Edit(ctx, catalog.Edit{
+			Put: &r, Base: catalog.AnyRevision, By: r.ManagedBy,
+		}); err != nil {
+			return 0, err
 		}
 	}
-	return s.Store.ReplaceCatalog(ctx, c, base)
+	return e.Editor.Edit(ctx, edit)
 }
 
 func TestARotationThatMeetsChanges(t *testing.T) {
@@ -249,7 +252,7 @@ func TestARotationThatMeetsChanges(t *testing.T) {
 	r.made()
 	rotate := func(changes int) error {
 		_, err := catalog.Rotate(
-			t.Context(), &busyStore{&r.catalog, changes}, "shipping", time.Hour, time.Now(),
+			t.Context(), &busyEditor{&r.catalog, changes}, "shipping", time.Hour, time.Now(),
 		)
 		return err
 	}

@@ -448,11 +448,10 @@ type slowLedger struct {
 }
 
 func (l *slowLedger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page,
-	each func(operate.EventOutcome),
+	ctx context.Context, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (relay.Page, error) {
 	found := false
-	next, err := l.Ledger.Outcomes(ctx, source, t, from, func(o operate.EventOutcome) {
+	next, err := l.Ledger.Outcomes(ctx, t, from, func(o operate.EventOutcome) {
 		found = true
 		each(o)
 	})

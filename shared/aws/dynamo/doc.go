@@ -46,7 +46,7 @@
 // # Ledger
 //
 //	pk                          sk                    attributes
-//	<event id>                  event                 doc and body, or packed; endpoints or parts, added, received, expires_at, mark, events_pk, events_sk
+//	<event id>                  event                 doc and body, or packed; endpoints or parts, added, expires_at, mark, events_pk, events_sk, listed
 //	<event id>                  endpoints#<hash>#<n>  endpoints, expires_at: a part of a list that is too long for the event's item
 //	<event id>                  sent                  sent, expires_at, mark: to how many endpoints deliveries have been sent, where that takes several invocations
 //	delivery#<endpoint>#<shard> <time>#<event id>     doc or packed, attempts, status, due, expires_at, mark, open_pk; time is when the webhook was accepted
@@ -55,6 +55,7 @@
 //	failure#<id>                count                 failures, expires_at: how often the handling of a queue's message has failed
 //	slot#<name>#<n>             claim                 holder, held_until (Unix milliseconds), expires_at: one of the attempts that an endpoint with a
 //	                                                  concurrency limit may have in flight; without holder it is free
+//	hours                       <hour>                expires_at: the hour has events
 //	sweep                       cursor                doc: how far the sweeper has read the events
 //
 // # Documents
@@ -67,22 +68,24 @@
 //
 // doc is in the core's own versioned format. packed holds doc and body, compressed together, with
 // the length of doc in front. It replaces them where it is smaller. endpoints are names, separated
-// by commas; added are those that were added later. received and due are in Unix milliseconds.
-// expires_at is the table's time-to-live attribute. DynamoDB deletes expired items days late, so
-// every condition and every reader compares it. mark is random for each write. If the answer to a
-// conditional write is lost and the write is repeated, the repeat recognises its own work by it.
+// by commas; added are those that were added later. due is in Unix milliseconds. listed is binary:
+// see appendKeys. expires_at is the table's time-to-live attribute. DynamoDB deletes expired items
+// days late, so every condition and every reader compares it. mark is random for each write. If the
+// answer to a conditional write is lost and the write is repeated, the repeat recognises its own
+// work by it.
 //
 // An endpoint's deliveries can be listed without an index, in the order in which their webhooks
 // were accepted. An index would cost another write for each delivery. A partition takes 1,000
 // writes a second, so they are spread over 8 shards by a hash of the event's id.
 //
-// The table has three indexes. They project keys, and open also due: listings read the items
-// themselves, and so show the present state. An index that cannot keep up throttles the table. So
-// keys that grow with the traffic are spread over shards:
+// The table has three indexes. They project keys, events also listed, and open also due: listings
+// read the items themselves, and so show the present state. An index that cannot keep up throttles
+// the table. So keys that grow with the traffic are spread over shards:
 //
-//	events    events_pk = <source>#<hour>#<shard>, events_sk = <time>#<mark>#<ids>. 8 shards. The events of a source and hour that are recorded
-//	          together share an entry, which their first event has. Each of their items has the entry's mark. An event that was on record
-//	          before has another mark: it belongs to another entry
+//	events    events_pk = <hour>#<shard>, events_sk = <time>#<mark>. 8 shards. Events that are recorded together share an entry, which their
+//	          first event has: up to 20 whose webhooks were accepted within a minute of one hour. time is that of the newest. listed has
+//	          their ids, tenants, sources, types and times. Each of their items has the entry's mark. An event that was on record before
+//	          has another mark: it belongs to another entry
 //	open      open_pk = <endpoint>#<status>#<shard>, sk. 8 shards. Only waiting and dead deliveries have this key: these are few
 //	troubled  troubled_pk = troubled#<shard>, troubled_sk = endpoint. 4 shards. Only states that are not healthy have these keys. So the
 //	          endpoints whose deliveries are held can be found without reading every endpoint

@@ -147,10 +147,11 @@ func createTable(t *testing.T, client *dynamodb.Client) string {
 		dynamo.TroubledIndex: keys(dynamo.TroubledPartitionKey, dynamo.TroubledSortKey),
 	} {
 		projection := &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}
-		if index == dynamo.OpenIndex {
+		if more := map[string]string{
+			dynamo.EventsIndex: dynamo.Listed, dynamo.OpenIndex: dynamo.DueTime,
+		}[index]; more != "" {
 			projection = &types.Projection{
-				ProjectionType:   types.ProjectionTypeInclude,
-				NonKeyAttributes: []string{dynamo.DueTime},
+				ProjectionType: types.ProjectionTypeInclude, NonKeyAttributes: []string{more},
 			}
 		}
 		in.GlobalSecondaryIndexes = append(in.GlobalSecondaryIndexes, types.GlobalSecondaryIndex{

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -20,10 +21,10 @@ const (
 	deliveryPrefix = "delivery#"
 )
 
-// shards is the number of partitions over which related items are spread: the events of a source
-// and hour in their index, the deliveries to an endpoint in the table, and its deliveries in a
-// status in their index. One partition takes 1,000 writes a second. An index that cannot keep up
-// throttles the writes to the table.
+// shards is the number of partitions over which related items are spread: the events of an hour in
+// their index, the deliveries to an endpoint in the table, and its deliveries in a status in their
+// index. One partition takes 1,000 writes a second. An index that cannot keep up throttles the
+// writes to the table.
 const shards = 8
 
 // sortableTime has a fixed width, so times sort correctly as text.
@@ -42,6 +43,8 @@ const (
 type Ledger struct {
 	table
 	bodies relay.Bodies // nil: none
+	marked sync.Map     // the hours that this process has marked as having events
+	most   int          // maxKeys
 }
 
 // NewLedger returns the ledger in a table. Where it costs less, the bodies of events that are
@@ -49,7 +52,7 @@ type Ledger struct {
 // its objects: at least as long as an event. nil: all are in the table, and a body that is stored
 // in an object cannot be read.
 func NewLedger(client *dynamodb.Client, tableName string, bodies relay.Bodies) *Ledger {
-	return &Ledger{table: table{client: client, name: tableName}, bodies: bodies}
+	return &Ledger{table: table{client: client, name: tableName}, bodies: bodies, most: maxKeys}
 }
 
 // Delivery implements relay.Deliveries.

@@ -201,7 +201,7 @@ func (l *Ledger) query(
 		ExpressionAttributeNames:  s.names,
 		ExpressionAttributeValues: values,
 		ScanIndexForward:          aws.Bool(!s.newest),
-		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most outcomesPage
+		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most 1,000
 	}
 	if s.index != "" {
 		in.IndexName = &s.index
@@ -221,10 +221,9 @@ func (l *Ledger) query(
 	return out.Items, textOf(out.LastEvaluatedKey, s.sort), nil
 }
 
-// The projections of read: an event, without a body that is stored separately, and a whole
-// delivery.
+// The projections of read.
 const (
-	eventParts    = "pk, sk, doc, packed, expires_at, endpoints, parts, added, mark"
+	markOfEvent   = "pk, sk, expires_at, mark"
 	deliveryParts = "pk, sk, doc, packed, expires_at"
 
 	// for expressions, because these may be reserved words in DynamoDB

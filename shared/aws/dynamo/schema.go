@@ -1,7 +1,8 @@
 package dynamo
 
 // The tables' schema. The template that creates the tables must use the same names. All keys are
-// strings. The indexes belong to the ledger. They project keys only, and OpenIndex also DueTime.
+// strings. The indexes belong to the ledger. They project keys only, EventsIndex also Listed, and
+// OpenIndex DueTime.
 const (
 	PartitionKey = "pk"
 	SortKey      = "sk"
@@ -11,6 +12,7 @@ const (
 	EventsIndex        = "events"
 	EventsPartitionKey = "events_pk"
 	EventsSortKey      = "events_sk"
+	Listed             = "listed" // binary: the events of an entry
 
 	OpenIndex        = "open" // its sort key is SortKey
 	OpenPartitionKey = "open_pk"
@@ -29,9 +31,6 @@ const (
 	endpointsAttribute  = "endpoints"
 	partsAttribute      = "parts"
 	addedAttribute      = "added"
-	receivedAttribute   = "received"
-	sourceAttribute     = "src"
-	typeAttribute       = "typ"
 	changedAttribute    = "changed"
 	placeAttribute      = "place"
 	zippedAttribute     = "zipped"

@@ -3,6 +3,9 @@ package dynamo_test
 import (
 	"bytes"
 	"context"
+	"encoding/base32"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -77,8 +80,8 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// virtualTable answers the sweeper's reads as a ledger would in which the source app has
-// sweptEvents delivered events in an hour.
+// virtualTable answers the sweeper's reads as a ledger would in which an hour has sweptEvents
+// delivered events of the source app, each in an entry of its own.
 type virtualTable struct {
 	endpoints int
 	takes     time.Duration
@@ -156,10 +159,10 @@ func (v *virtualTable) bill(bytes int) { v.eighths.Add(int64((bytes + 4095) / 40
 func (v *virtualTable) list(out *bytes.Buffer, partition, from string, limit int) {
 	shard, _ := strconv.Atoi(partition[strings.LastIndex(partition, "#")+1:])
 	next := shard
-	if _, first, found := strings.Cut(from, "#evt_"); found {
+	if _, first, found := strings.Cut(from, "#MARK"); found {
 		next, _ = strconv.Atoi(first)
 	}
-	if partition != fmt.Sprintf("app#%s#%d", sweptHour.Format("2006010215"), shard) {
+	if partition != fmt.Sprintf("%s#%d", sweptHour.Format("2006010215"), shard) {
 		next = sweptEvents
 	}
 	out.WriteString(`{"Items":[`)
@@ -169,11 +172,11 @@ func (v *virtualTable) list(out *bytes.Buffer, partition, from string, limit int
 		if n > 0 {
 			out.WriteByte(',')
 		}
-		id := fmt.Sprintf("evt_%032d", next)
-		sortKey = "2026-01-02T03:04:05.678Z#MARK#" + id
+		id := sweptID(next)
+		sortKey = "2026-01-02T03:04:05.678Z#MARK" + strconv.Itoa(next)
 		out.WriteString(
 			`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},"events_pk":{"S":"` + partition +
-				`"},"events_sk":{"S":"` + sortKey + `"}}`,
+				`"},"events_sk":{"S":"` + sortKey + `"},"listed":{"B":"` + sweptEntry(next) + `"}}`,
 		)
 	}
 	out.WriteString(`]`)
@@ -182,6 +185,20 @@ func (v *virtualTable) list(out *bytes.Buffer, partition, from string, limit int
 	}
 	out.WriteString(`}`)
 	v.bill(200 * n)
+}
+
+var sweptEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")
+
+// sweptID returns the id of an event: its number, in 20 bytes.
+func sweptID(n int) string { return "evt_" + sweptEncoding.EncodeToString(sweptBytes(n)) }
+
+func sweptBytes(n int) []byte { return binary.BigEndian.AppendUint64(make([]byte, 12), uint64(n)) }
+
+// sweptEntry returns what an event's entry lists: the id, no age, and the names "", app and push.
+func sweptEntry(n int) string {
+	listed := append([]byte{1, 0}, sweptBytes(n)...)
+	listed = append(listed, "\x00\x00\x00\x00\x03app\x00\x04push"...)
+	return base64.StdEncoding.EncodeToString(listed)
 }
 
 const far = `"expires_at":{"N":"4102444800"}`
@@ -194,9 +211,11 @@ func (v *virtualTable) batch(out *bytes.Buffer, keys []map[string]struct{ S stri
 		}
 		id, sort := k["pk"].S, k["sk"].S
 		if sort == "event" {
+			raw, _ := sweptEncoding.DecodeString(strings.TrimPrefix(id, "evt_"))
+			mark := "MARK" + strconv.FormatUint(binary.BigEndian.Uint64(raw[12:]), 10)
 			out.WriteString(
-				`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},` + far + `,"mark":{"S":"MARK"},` +
-					`"received":{"N":"1767323045678"},"endpoints":{"S":"`,
+				`{"pk":{"S":"` + id + `"},"sk":{"S":"event"},` + far + `,"mark":{"S":"` + mark +
+					`"},"endpoints":{"S":"`,
 			)
 			for e := range v.endpoints {
 				if e > 0 {

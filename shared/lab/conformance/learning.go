@@ -196,31 +196,35 @@ func catalogKeepsLearned(t *testing.T, c CatalogUnderTest) {
 	}
 }
 
-// learnsBetween lets a source learn a secret between the first load and its replacement.
+// learnsBetween lets a source learn a secret between the first read of a resource and its edit.
 type learnsBetween struct {
 	CatalogUnderTest
 	learn func() error
 	once  bool
 }
 
-func (c *learnsBetween) LoadCatalog(ctx context.Context) (catalog.Catalog, int64, error) {
-	loaded, revision, err := c.CatalogUnderTest.LoadCatalog(ctx)
+func (c *learnsBetween) Resource(
+	ctx context.Context, kind catalog.Kind, name string,
+) (catalog.Resource, error) {
+	r, err := c.CatalogUnderTest.Resource(ctx, kind, name)
 	if err == nil && !c.once {
 		c.once, err = true, c.learn()
 	}
-	return loaded, revision, err
+	return r, err
 }
 
 func catalogRotates(t *testing.T, c CatalogUnderTest) {
-	ep := endpoint("shipping")
+	ep, other := endpoint("shipping"), endpoint("warehouse")
 	ep.SecretsMade = true
 	replace(
 		t, c,
 		catalog.Catalog{
-			Sources: []catalog.Source{learner("asana")}, Endpoints: []catalog.Endpoint{ep},
+			Sources: []catalog.Source{learner("asana")}, Endpoints: []catalog.Endpoint{ep, other},
 		},
 	)
 	window(t, c, "asana")
+	before, err := c.Resource(t.Context(), catalog.KindEndpoint, "warehouse")
+	must(t, "Resource", err)
 	learning := &learnsBetween{CatalogUnderTest: c, learn: func() error {
 		return c.LearnSecret(t.Context(), "asana", "learned")
 	}}
@@ -230,8 +234,13 @@ func catalogRotates(t *testing.T, c CatalogUnderTest) {
 	want.Secrets = []string{"learned"}
 	expectCatalog(
 		t, c,
-		catalog.Catalog{Sources: []catalog.Source{want}, Endpoints: []catalog.Endpoint{rotated}},
+		catalog.Catalog{
+			Sources: []catalog.Source{want}, Endpoints: []catalog.Endpoint{rotated, other},
+		},
 	)
+	after, err := c.Resource(t.Context(), catalog.KindEndpoint, "warehouse")
+	must(t, "Resource", err)
+	equal(t, "the revision of another endpoint", before.Revision, after.Revision)
 	if len(rotated.Retiring) != 1 {
 		t.Errorf("%d secrets retire, want 1", len(rotated.Retiring))
 	}

@@ -66,8 +66,12 @@ func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
 		"an expired event is not found":                       ledgerExpired,
 		"an event has its deliveries, sorted":                 ledgerEvent,
 		"an event has all its deliveries, however large":      ledgerLargeEvent,
-		"a source's events are listed by the hour":            ledgerHours,
-		"a busy hour is listed whole":                         ledgerBusyHour,
+		"outcomes are those of an hour":                       ledgerHours,
+		"events are listed newest first":                      ledgerEventOrder,
+		"a tenant is listed its events, the operator its own": ledgerEventTenants,
+		"a listing loses no event while others are recorded":  ledgerEventsMeanwhile,
+		"events of one moment are listed whole":               ledgerEventsAtOnce,
+		"a page that is none is an error":                     ledgerEventPages,
 		"events recorded together are listed once each":       ledgerBatches,
 		"deliveries are listed by status and time":            ledgerListing,
 		"a delivery is listed under its present status only":  ledgerStatus,
@@ -407,12 +411,8 @@ func ledgerNotFound(t *testing.T, l LedgerUnderTest) {
 	if _, _, err := l.Event(t.Context(), eventID("b")); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("Event: %v, want ErrNotFound", err)
 	}
-	events, page, err := l.EventsBySource(t.Context(), "unknown", now(), "")
-	must(t, "EventsBySource", err)
-	equal(
-		t, "events and page of an unknown source", []any{0, relay.Page("")},
-		[]any{len(events), page},
-	)
+	unknown := operate.EventQuery{Tenant: "unknown"}
+	equal(t, "events of an unknown tenant", 0, len(listEvents(t, l, unknown, noChange)))
 }
 
 func ledgerExpired(t *testing.T, l LedgerUnderTest) {
@@ -422,7 +422,7 @@ func ledgerExpired(t *testing.T, l LedgerUnderTest) {
 	if _, _, err := l.Event(t.Context(), r.ID); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("Event: %v, want ErrNotFound", err)
 	}
-	equal(t, "listed events", 0, len(listEvents(t, l, r.ReceivedAt)))
+	equal(t, "listed events", 0, len(listEvents(t, l, everything, noChange)))
 }
 
 func ledgerEvent(t *testing.T, l LedgerUnderTest) {

@@ -21,9 +21,8 @@ func SweepCursors(t *testing.T, cursors operate.SweepCursors) {
 	equal(t, "the first cursor", operate.SweepCursor{}, none)
 	hour := now().Truncate(time.Hour)
 	for _, c := range []operate.SweepCursor{
-		{
-			Hour: hour, Source: "github", Page: "3/a page#of its own",
-		}, {Hour: hour, Source: "relay"}, {Hour: hour.Add(time.Hour)},
+		{Hour: hour, Page: "3/a page#of its own"}, {Hour: hour, Done: true},
+		{Hour: hour.Add(time.Hour)},
 	} {
 		must(t, "SaveSweepCursor", cursors.SaveSweepCursor(t.Context(), c))
 		got, err := cursors.SweepCursor(t.Context())
@@ -104,12 +103,12 @@ func ledgerEventRecord(t *testing.T, l LedgerUnderTest) {
 	}
 }
 
-// outcomes reads all pages of an hour's outcomes of the source github, by event.
+// outcomes reads all pages of an hour's outcomes, by event.
 func outcomes(t *testing.T, l operate.Ledger, at time.Time) map[string]operate.EventOutcome {
 	t.Helper()
 	all := map[string]operate.EventOutcome{}
 	eachPage(t, "Outcomes", func(page relay.Page) (relay.Page, error) {
-		return l.Outcomes(t.Context(), "github", at, page, func(o operate.EventOutcome) {
+		return l.Outcomes(t.Context(), at, page, func(o operate.EventOutcome) {
 			if _, twice := all[o.EventID]; twice {
 				t.Errorf("%s comes twice", o.EventID)
 			}

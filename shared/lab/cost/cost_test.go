@@ -62,7 +62,35 @@ func TestPageFollowsFromWhatWasCounted(t *testing.T) {
 	for name, table := range cost.Tables(recorded(t), fixed(t)) {
 		page.Hold(t, "../../../docs/cost.md", name, table)
 	}
+	var actions []cost.Action
+	read(t, "testdata/api.json", &actions)
+	for name, table := range cost.API(actions) {
+		page.Hold(t, "../../../docs/cost.md", name, table)
+	}
 	page.Hold(t, "../../../README.md", "cost", cost.Summary(recorded(t), fixed(t)))
+}
+
+// TestAnAction: a request reads 100 units and writes 10, in 2 calls and 4 ms of the processor; a
+// job has two deliveries.
+func TestAnAction(t *testing.T) {
+	t.Parallel()
+	used := cost.Usage{
+		Functions: map[string]cost.Function{
+			"Admin": {MemoryMiB: 1769, Invocations: 1, ProcessorMs: 4, LoggedBytes: 1000},
+		},
+		Calls: map[string]cost.Calls{
+			"dynamodb:Query": {Calls: 1, Units: 100}, "dynamodb:UpdateItem": {Calls: 1, Units: 10},
+		},
+	}
+	ms := 4.0 + 2*cost.WaitDynamoMs
+	both := 100*0.125 + 10*0.625 + 0.2 + 1000*0.5/1000 + ms*1769/1024*0.0000133334*1000
+	request := cost.Action{What: "a request", Times: 1, Usage: used}
+	job := cost.Action{What: cost.SentAgain, Times: 2, Usage: used}
+	if diff := cmp.Diff(
+		[]float64{both + 1, both / 2}, []float64{request.USD() * 1e6, job.USD() * 1e6}, about,
+	); diff != "" {
+		t.Errorf("USD for a million (-want +got):\n%s", diff)
+	}
 }
 
 func TestFixed(t *testing.T) {

@@ -118,6 +118,12 @@ type billed struct {
 	ConsistentRead bool
 	Item           map[string]map[string]any
 	Items          []map[string]map[string]any
+
+	RequestItems              map[string]struct{ ConsistentRead bool } // by table
+	Responses                 map[string][]map[string]map[string]any   // by table
+	Key                       map[string]map[string]any
+	ExpressionAttributeValues map[string]map[string]any
+	TransactItems             []map[string]billed
 }
 
 func (m *meter) count(r *http.Request, asked, got []byte, status int) {
@@ -180,6 +186,12 @@ func (m *meter) countSQS(operation string, in, out billed) {
 
 func (m *meter) countDynamoDB(operation string, in, out billed, done bool) {
 	switch {
+	case operation == "BatchGetItem":
+		m.add("dynamodb", operation, batchReads(in, out), 0)
+	case strings.HasPrefix(operation, "Transact"):
+		m.add("dynamodb", operation, transactWrites(in), 0)
+	case operation == "UpdateItem" || operation == "DeleteItem":
+		m.add("dynamodb", operation, in.written(), 0)
 	case operation != "PutItem":
 		size := itemBytes(out.Item)
 		for _, item := range out.Items {
@@ -209,6 +221,38 @@ func (m *meter) countDynamoDB(operation string, in, out billed, done bool) {
 			0,
 		)
 	}
+}
+
+// written returns the request units of a write, as far as its own parts show. An update of a large
+// item costs more.
+func (in billed) written() float64 {
+	return roundUp(
+		itemBytes(in.Item)+itemBytes(in.Key)+itemBytes(in.ExpressionAttributeValues), 1<<10,
+	)
+}
+
+// transactWrites counts the request units of a transaction: two for each that a write costs.
+func transactWrites(in billed) (units float64) {
+	for _, parts := range in.TransactItems {
+		for _, part := range parts {
+			units += 2 * part.written()
+		}
+	}
+	return units
+}
+
+// batchReads counts the request units of a batch, whose items are billed one by one.
+func batchReads(in, out billed) (units float64) {
+	for table, items := range out.Responses {
+		for _, item := range items {
+			read := roundUp(itemBytes(item), 4<<10)
+			if !in.RequestItems[table].ConsistentRead {
+				read /= 2
+			}
+			units += read
+		}
+	}
+	return units
 }
 
 // indexWrites counts the request units of the global secondary indexes, whose entries are small

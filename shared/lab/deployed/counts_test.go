@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,14 +103,29 @@ func BenchmarkUsage(b *testing.B) {
 // measure runs a scenario on a new stack until everything is delivered.
 func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Usage {
 	b.Helper()
+	l, end := newLoad(b, assembly, s)
+	defer end()
+	l.run(s, max(events/warmUp, s.Quiet))
+	before := l.used()
+	l.run(s, events)
+	u := cost.Minus(l.used(), before)
+	u.Scenario, u.Events = s, events
+	return u
+}
+
+// newLoad starts a new stack for a scenario. end closes it.
+func newLoad(b *testing.B, assembly string, s cost.Scenario) (l load, end func()) {
+	b.Helper()
 	host, err := deployed.Start(b.Context(), assembly, io.Discard)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer host.Close()
 	e := &endpoints{failing: s.FailingPercent, random: mathrand.New(mathrand.NewPCG(1, 2))} //nolint:gosec // the same each time
 	server := httptest.NewServer(e)
-	defer server.Close()
+	end = func() {
+		host.Close()
+		server.Close()
+	}
 	secret := rand.Text()
 	c := catalog.Catalog{
 		Sources: []catalog.Source{
@@ -138,17 +154,11 @@ func measure(b *testing.B, assembly string, s cost.Scenario, events int) cost.Us
 	if err := catalogs.ReplaceCatalog(b.Context(), c, 0); err != nil {
 		b.Fatal(err)
 	}
-	l := load{
+	return load{
 		b: b, host: host, endpoints: e, url: host.Outputs["IngressUrl"] + "/in/app", secret: secret,
 		quiet: s.Quiet, fanOut: int64(s.FanOut), sent: new(atomic.Int64),
 		bodies: bodies(b, s.BodyKiB),
-	}
-	l.run(s, max(events/warmUp, s.Quiet))
-	before := l.used()
-	l.run(s, events)
-	u := cost.Minus(l.used(), before)
-	u.Scenario, u.Events = s, events
-	return u
+	}, end
 }
 
 // run sends events, and waits until all are delivered and nothing is in flight.
@@ -314,6 +324,117 @@ func (l load) until(what string, holds func() bool) {
 	}
 }
 
+var apiUsagePath = flag.String(
+	"api-usage", "", "measure what requests to the API and jobs use, and write it to this file",
+)
+
+const (
+	// so that what an instance reads once is read, as in the scenarios above
+	warmRequests     = 3
+	measuredRequests = 20
+	replayed         = 300 // deliveries of the job, and events on record
+)
+
+// BenchmarkAPIUsage sends requests to the API of the synthesised stack, runs a job, and reports
+// what they used. Without -api-usage it makes one request of each kind.
+func BenchmarkAPIUsage(b *testing.B) {
+	assembly, err := deployed.Synthesise(b.Context(), repository, b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		times, events := 1, 50
+		if *apiUsagePath != "" {
+			times, events = measuredRequests, replayed
+		}
+		actions := measureAPI(b, assembly, times, events)
+		b.ReportMetric(float64(len(actions)), "actions")
+		if *apiUsagePath == "" {
+			continue
+		}
+		encoded, err := json.MarshalIndent(actions, "", "  ")
+		if err == nil {
+			err = os.WriteFile(*apiUsagePath, append(encoded, '\n'), 0o600)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// measureAPI makes each kind of request some times, and runs a job that sends events again.
+func measureAPI(b *testing.B, assembly string, times, events int) []cost.Action {
+	b.Helper()
+	s := cost.Scenario{FanOut: 1, Burst: true, BodyKiB: 1}
+	l, end := newLoad(b, assembly, s)
+	defer end()
+	l.run(s, events)
+	c := client{token: newToken(b, l.host), ingress: l.host.Outputs["IngressUrl"]}
+	var listed struct{ Items []struct{ ID string } }
+	if err := json.Unmarshal(c.call(b, "GET", "/v1/events?from=-1h", ""), &listed); err != nil ||
+		len(listed.Items) == 0 {
+		b.Fatalf("%v, %+v", err, listed)
+	}
+	const endpoint = `{"url": "https://shop.example.com/hooks"}`
+	var actions []cost.Action
+	count := func(what string, times int, do func(i int)) {
+		before := l.used()
+		for i := range times {
+			do(i)
+		}
+		actions = append(actions, cost.Action{
+			What: what, Times: times, Usage: cost.Minus(l.used(), before),
+		})
+	}
+	for _, request := range []struct{ what, method, path, body string }{
+		{"an endpoint", "GET", "/v1/endpoints/endpoint0", ""},
+		{"what became of an event", "GET", "/v1/events/" + listed.Items[0].ID, ""},
+		{"a page of 50 events", "GET", "/v1/events?from=-1h&limit=50", ""},
+		{
+			"a page of 50 deliveries", "GET",
+			"/v1/deliveries?from=-1h&limit=50&endpoint=endpoint0", "",
+		},
+		{"a day of statistics", "GET", "/v1/stats", ""},
+		{"a new endpoint", "PUT", "/v1/endpoints/new-%d", endpoint},
+	} {
+		do := func(i int) {
+			c.call(b, request.method, strings.ReplaceAll(request.path, "%d", strconv.Itoa(i)),
+				request.body, "if-none-match", "*")
+		}
+		for i := range warmRequests {
+			do(-1 - i)
+		}
+		count(request.what, times, do)
+	}
+	count(cost.SentAgain, events, func(i int) {
+		if i > 0 {
+			return // one job for all of them
+		}
+		l.replay(c, events)
+	})
+	return actions
+}
+
+// replay sends all deliveries again with a job, and waits until they are delivered.
+func (l load) replay(c client, events int) {
+	delivered := l.endpoints.delivered.Load()
+	var j job
+	read := func(answer []byte) {
+		if err := json.Unmarshal(answer, &j); err != nil {
+			l.b.Fatal(err)
+		}
+	}
+	read(c.call(l.b, "POST", "/v1/jobs", `{"kind": "replay", "rate": 1000}`))
+	if j.Matches != events {
+		l.b.Fatalf("%d deliveries match, want %d", j.Matches, events)
+	}
+	read(c.call(l.b, "POST", "/v1/jobs/"+j.ID+"/run", ""))
+	l.until("sent again", func() bool {
+		return l.endpoints.delivered.Load() >= delivered+int64(events)
+	})
+	l.drained()
+}
+
 // TestMeterCountsAsAWSBills makes the calls one after the other on one meter. The server returns
 // the given answers.
 func TestMeterCountsAsAWSBills(t *testing.T) {
@@ -386,6 +507,22 @@ func TestMeterCountsAsAWSBills(t *testing.T) {
 		{"dynamodb", "Query", `{"TableName":"catalog-x","ConsistentRead":true}`,
 			`{"Items":[{"d":{"B":"` + big(8000) + `"}}]}`, 200,
 			calls("dynamodb:Query, catalog", 1, 2, 0)},
+		{
+			"dynamodb", "BatchGetItem", `{"RequestItems":{"t":{"ConsistentRead":true},"u":{}}}`,
+			`{"Responses":{"t":[{"d":{"S":"a"}},{"d":{"S":"` + big(5000) +
+				`"}}],"u":[{"d":{"S":"a"}}]}}`, 200, calls("dynamodb:BatchGetItem", 1, 3.5, 0),
+		},
+		{
+			"dynamodb", "UpdateItem",
+			`{"Key":{"pk":{"S":"a"}},"ExpressionAttributeValues":{":a":{"S":"` + big(1024) +
+				`"}}}`, `{}`, 200, calls("dynamodb:UpdateItem", 1, 2, 0),
+		},
+		{
+			"dynamodb", "TransactWriteItems",
+			`{"TransactItems":[{"Put":{"Item":{"pk":{"S":"` + big(1024) +
+				`"}}}},{"Update":{"Key":{"pk":{"S":"a"}}}}]}`, `{}`, 200,
+			calls("dynamodb:TransactWriteItems", 1, 6, 0),
+		},
 		{"kms", "Decrypt", `{}`, `{}`, 200, calls("kms:Decrypt, catalog", 1, 1, 0)},
 		{"scheduler", "", `{}`, `{}`, 200, calls("scheduler:CreateSchedule", 1, 1, 0)},
 		{"s3", "", "body", "", 200, calls("s3:PUT", 1, 1, 0)},

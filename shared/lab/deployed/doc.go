@@ -31,6 +31,8 @@
 //     template permits API Gateway to invoke the function.
 //   - EventBridge rules with a rate become its scheduled events, if the template permits it to
 //     invoke the function.
+//   - A function may invoke another, or itself, by Lambda's API and without waiting. What fails is
+//     made again at most twice, when [Host.InvokeAgain] is called.
 //   - EventBridge Scheduler assumes the role that a schedule names, if the role trusts it.
 //
 // # Who may do what
@@ -47,6 +49,7 @@
 // [Host.Stop] receives nothing from a queue for a while, so that messages arrive late.
 // [Host.Throttle] hands batches to no function, but their messages count as received.
 // [Host.PassVisibility] ends visibility timeouts early, so that a test need not wait for minutes.
+// [Host.Kill] ends the instances of a function in the midst of their invocations.
 //
 // # What is not as in AWS
 //

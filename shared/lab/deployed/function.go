@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +44,7 @@ type function struct {
 
 	mu       sync.Mutex
 	idle     []*runtimeapi.Instance
+	busy     map[*runtimeapi.Instance]bool
 	started  int
 	draining bool
 	used     cost.Function
@@ -69,12 +72,15 @@ func (h *Host) newFunction(id string) (*function, error) {
 			fmt.Errorf("%w: %s has role %q, which Lambda cannot take on", ErrTemplate, id, p.Role)
 	}
 	door := (&door{role: role, services: h.services, meter: h.meter}).open()
-	env := map[string]string{"AWS_ENDPOINT_URL": door.URL}
+	env := map[string]string{
+		"AWS_ENDPOINT_URL": door.URL, "AWS_LAMBDA_FUNCTION_NAME": h.stack.made[id].ref,
+	}
 	for name, value := range p.Environment.Variables {
 		env[name] = value
 	}
 	return &function{
-		id: id, role: role, door: door, tracing: p.TracingConfig.Mode == "Active",
+		busy: map[*runtimeapi.Instance]bool{},
+		id:   id, role: role, door: door, tracing: p.TracingConfig.Mode == "Active",
 		runtime: runtimeapi.Function{
 			Name: nameOf(id), Binary: filepath.Join(
 				h.assembly, h.stack.Resources[id].Metadata.Asset, "bootstrap",
@@ -130,6 +136,9 @@ func (f *function) invoke(ctx context.Context, event any) ([]byte, error) {
 		f.role.may(call{action: "xray:PutTelemetryRecords", resource: "*"})
 	}
 	answer, err := instance.Invoke(ctx, payload)
+	f.mu.Lock()
+	delete(f.busy, instance)
+	f.mu.Unlock()
 	if _, reported := errors.AsType[*runtimeapi.FunctionError](err); err != nil && !reported {
 		return nil, errors.Join(err, instance.Close())
 	}
@@ -137,18 +146,36 @@ func (f *function) invoke(ctx context.Context, event any) ([]byte, error) {
 	return answer, err
 }
 
+// take returns an instance that is marked as busy.
 func (f *function) take(ctx context.Context) (*runtimeapi.Instance, error) {
 	f.mu.Lock()
 	f.used.Invocations++
 	if last := len(f.idle) - 1; last >= 0 {
 		defer f.mu.Unlock()
 		instance := f.idle[last]
-		f.idle = f.idle[:last]
+		f.idle, f.busy[instance] = f.idle[:last], true
 		return instance, nil
 	}
 	f.started++
 	f.mu.Unlock()
-	return runtimeapi.Start(ctx, f.runtime)
+	instance, err := runtimeapi.Start(ctx, f.runtime)
+	if err == nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.busy[instance] = true
+	}
+	return instance, err
+}
+
+// kill ends the instances that are busy, and returns how many there were.
+func (f *function) kill() int {
+	f.mu.Lock()
+	killed := slices.Collect(maps.Keys(f.busy))
+	f.mu.Unlock()
+	for _, i := range killed {
+		_ = i.Close() // it always ends
+	}
+	return len(killed)
 }
 
 func (f *function) put(i *runtimeapi.Instance) {

@@ -267,6 +267,8 @@ func (h *Host) addRoute(id string, staged map[string]bool) error {
 	served := gateway.New(f.serve)
 	if prefix, all := strings.CutSuffix(path, "/{proxy+}"); all {
 		path, served = prefix+"/{proxy...}", gateway.Proxy(prefix, f.serve)
+	} else if !strings.Contains(path, "{") {
+		served = gateway.Exact(path, f.serve)
 	}
 	h.routes.Handle(path, served)
 	return nil
@@ -335,25 +337,38 @@ func (h *Host) Queue(name string) string {
 // Instances returns how many instances of a function have been started. name is its name in the
 // stack ("Deliver").
 func (h *Host) Instances(name string) int {
-	for _, f := range h.functions {
-		if f.runtime.Name == name {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			return f.started
-		}
+	f := h.named(name)
+	if f == nil {
+		return 0
 	}
-	return 0
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.started
 }
+
+// Kill ends the instances of a function ("Admin") in the midst of their invocations, and returns
+// how many there were. It panics if there is no such function.
+func (h *Host) Kill(name string) int { return h.named(name).kill() }
+
+// InvokeAgain makes the asynchronous invocations again that have failed, as Lambda does after a
+// minute and after two more. It returns how many there were.
+func (h *Host) InvokeAgain() int { return h.invoked.again() }
 
 // May tells whether the role of a function ("Deliver") allows something that the function did
 // without the proxy: a signed request to an API. It counts as a call.
 func (h *Host) May(name, action, resource string) bool {
+	f := h.named(name)
+	return f != nil && f.role.may(call{action: action, resource: resource})
+}
+
+// named returns the function of a name in the stack, nil if there is none.
+func (h *Host) named(name string) *function {
 	for _, f := range h.functions {
 		if f.runtime.Name == name {
-			return f.role.may(call{action: action, resource: resource})
+			return f
 		}
 	}
-	return false
+	return nil
 }
 
 // Denied lists the calls that a role does not allow, as "DeliverRole: sqs:SendMessage on arn:…".

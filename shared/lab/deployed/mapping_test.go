@@ -129,11 +129,7 @@ func startAsking(
 			`"VisibilityTimeout": %d`, seconds,
 		), `"Timeout": 10`, fmt.Sprintf(`"Timeout": %d`, seconds),
 		`{"URL": {"Ref": "Queue12345678"}}`, fmt.Sprintf(`{%q: %q}`, askedAt, url)).Replace(small)
-	if err := os.WriteFile(
-		filepath.Join(dir, "Relay.template.json"), []byte(template), 0o600,
-	); err != nil {
-		t.Fatal(err)
-	}
+	assemble(t, dir, template)
 	if host, err = deployed.Start(t.Context(), dir, io.Discard); err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,9 @@ func (h *Host) provision(ctx context.Context) maker {
 		case "AWS::IAM::Role":
 			return named(name, roleARN(name)), nil
 		case "AWS::Lambda::Function":
-			return named(name, arn("lambda", "function:"+name)), nil
+			// A role may name a function as CloudFormation does, before there is the function.
+			name = h.stack.name + "-" + id + h.suffix
+			return named(name, functionARN(name)), nil
 		case "AWS::Logs::LogGroup":
 			return named(name, arn("logs", "log-group:"+name+":*")), nil
 		case "AWS::Scheduler::ScheduleGroup":

@@ -18,8 +18,8 @@ import (
 // ErrTemplate says that the template is wrong, or uses something that the host does not play.
 var ErrTemplate = errors.New("deployed: template")
 
-// templateFile is the stack's template in the cloud assembly.
-const templateFile = "Relay.template.json"
+// artifact is the stack's name in the cloud assembly.
+const artifact = "Relay"
 
 // account and region are those of the played stack. The emulators use the same account.
 const (
@@ -28,6 +28,8 @@ const (
 )
 
 type template struct {
+	name string // of the stack
+
 	Resources map[string]resource
 	Outputs   map[string]struct{ Value any }
 }
@@ -60,14 +62,32 @@ type resolver struct {
 
 func readTemplate(assembly string) (template, error) {
 	var t template
-	text, err := os.ReadFile(filepath.Join(assembly, templateFile))
-	if err != nil {
-		return t, fmt.Errorf("%w: %w", ErrTemplate, err)
+	if err := readJSON(assembly, artifact+".template.json", &t); err != nil {
+		return t, err
 	}
-	if err := json.Unmarshal(text, &t); err != nil {
-		return t, fmt.Errorf("%w: %s: %w", ErrTemplate, templateFile, err)
+	var manifest struct {
+		Artifacts map[string]struct {
+			Properties struct{ StackName string }
+		}
+	}
+	if err := readJSON(assembly, "manifest.json", &manifest); err != nil {
+		return t, err
+	}
+	if t.name = manifest.Artifacts[artifact].Properties.StackName; t.name == "" {
+		return t, fmt.Errorf("%w: manifest.json has no stack %s", ErrTemplate, artifact)
 	}
 	return t, nil
+}
+
+func readJSON(assembly, file string, v any) error {
+	text, err := os.ReadFile(filepath.Join(assembly, file))
+	if err == nil {
+		err = json.Unmarshal(text, v)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrTemplate, file, err)
+	}
+	return nil
 }
 
 func newResolver(t template, m maker) *resolver {

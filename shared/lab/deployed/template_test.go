@@ -41,14 +41,23 @@ const small = `{"Resources": {
 		"SourceArn": {"Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*/*/in/{source}"}}}
 	}, "Outputs": {"Url": {"Value": {"Ref": "Queue12345678"}}, "Arn": {"Value": {"Fn::Sub": "${Queue12345678.Arn}/x"}}}}`
 
+// assemble writes a cloud assembly of a template.
+func assemble(t *testing.T, dir, template string) {
+	t.Helper()
+	for file, text := range map[string]string{
+		"Relay.template.json": template,
+		"manifest.json":       `{"artifacts": {"Relay": {"properties": {"stackName": "small"}}}}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func start(t *testing.T, template string) (*deployed.Host, error) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(
-		filepath.Join(dir, "Relay.template.json"), []byte(template), 0o600,
-	); err != nil {
-		t.Fatal(err)
-	}
+	assemble(t, dir, template)
 	host, err := deployed.Start(t.Context(), dir, io.Discard)
 	if err == nil {
 		t.Cleanup(host.Close)

@@ -63,8 +63,8 @@ func start(b *testing.B, f runtimeapi.Function) time.Duration {
 func environments(b *testing.B) map[string]map[string]string {
 	b.Helper()
 	receive, err := settings.Environment(settings.Receive{
-		CatalogTable: "t", IngestQueueURL: "u", OrderedIngestQueueURL: "u", BodiesBucket: "b",
-		SecretsKeyARN: "k",
+		CatalogTable: "t", LedgerTable: "t", IngestQueueURL: "u", OrderedIngestQueueURL: "u",
+		BodiesBucket: "b", SecretsKeyARN: "k",
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -86,5 +86,21 @@ func environments(b *testing.B) map[string]map[string]string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return map[string]map[string]string{"receive": receive, "fanout": fanout, "deliver": deliver}
+	sweep, err := settings.Environment(settings.Sweep{
+		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", DeliveryQueueURL: "u",
+		RetryQueueURL: "u", AdminFunction: "f",
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	admin, err := settings.Environment(settings.Admin{
+		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", SecretsKeyARN: "k",
+		IngestQueueURL: "u", DeliveryQueueURL: "u", RetryQueueURL: "u",
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return map[string]map[string]string{
+		"receive": receive, "fanout": fanout, "deliver": deliver, "sweep": sweep, "admin": admin,
+	}
 }

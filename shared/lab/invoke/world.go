@@ -141,7 +141,7 @@ func (w *world) createStores(ctx context.Context) error {
 			dynamo.EventsIndex:   {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
 			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.SortKey},
 			dynamo.TroubledIndex: {dynamo.TroubledPartitionKey, dynamo.TroubledSortKey},
-		}, dynamo.DueTime)
+		}, dynamo.Listed, dynamo.DueTime)
 	})
 	group.Go(func() error {
 		_, err := w.s3.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &w.bucket})

@@ -14,7 +14,8 @@ var calls = map[string][]string{
 		"PutObject body", "SendMessage ingest", "SendMessage ordered-ingest",
 	},
 	"fanout": {
-		"GetItem catalog", "Query catalog", "PutItem event", "GetItem event", "GetObject body",
+		"GetItem catalog", "Query catalog", "PutItem event", "PutItem hours", "GetItem event",
+		"GetObject body",
 		"SendMessage delivery", "SendMessageBatch delivery", "SendMessage ordered-delivery",
 		"SendMessageBatch ordered-delivery",
 		"SendMessage ingest-dlq",
@@ -39,6 +40,17 @@ var calls = map[string][]string{
 		"DeleteMessageBatch delivery", "DeleteMessageBatch ordered-delivery",
 		"DeleteMessageBatch retry",
 	},
+}
+
+// jobCalls are the kinds of calls that admin makes for a job that sends again and for an export.
+// TestAFaultAtEveryKindOfCallOfAJob strikes them.
+var jobCalls = []string{
+	"admin: BatchGetItem ledger", "admin: DeleteItem jobs-open", "admin: GetItem catalog",
+	"admin: GetItem delivery",
+	"admin: GetItem event", "admin: GetItem jobs", "admin: Invoke function",
+	"admin: PutItem delivery", "admin: PutObject body", "admin: Query catalog",
+	"admin: Query events", "admin: Query ledger", "admin: Query open", "admin: SendMessage retry",
+	"admin: UpdateItem event", "admin: UpdateItem jobs", "admin: UpdateItem jobs-open",
 }
 
 // afterFailures are calls that a run without faults does not make, so they cannot be struck.

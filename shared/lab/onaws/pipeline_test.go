@@ -212,7 +212,7 @@ func (p *pipeline) createTables(ctx context.Context) error {
 			dynamo.EventsIndex:   {dynamo.EventsPartitionKey, dynamo.EventsSortKey},
 			dynamo.OpenIndex:     {dynamo.OpenPartitionKey, dynamo.SortKey},
 			dynamo.TroubledIndex: {dynamo.TroubledPartitionKey, dynamo.TroubledSortKey},
-		}, dynamo.DueTime))
+		}, dynamo.Listed, dynamo.DueTime))
 }
 
 func (p *pipeline) catalogTable() string { return "catalog-" + p.name }

@@ -99,6 +99,9 @@ func textOf(doc any, path ...string) string {
 
 // readCall reads which call a request makes.
 func readCall(r *http.Request, body []byte) (*call, error) {
+	if strings.HasPrefix(r.URL.Path, "/2015-03-31/functions/") {
+		return &call{service: "lambda", operation: "Invoke", resource: "function"}, nil
+	}
 	protocol, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if protocol == "" && !strings.HasPrefix(r.URL.Path, "/schedules/") {
 		operation = map[string]string{
@@ -141,8 +144,11 @@ func (c *call) item() string {
 		return "ledger"
 	case textOf(c.doc, "IndexName") != "":
 		return textOf(c.doc, "IndexName")
-	case partition == "learned":
+	case partition == "learned" || partition == "hours":
 		return partition
+	case strings.HasPrefix(partition, "doc/"):
+		collection, _, _ := strings.Cut(strings.TrimPrefix(partition, "doc/"), "/")
+		return collection
 	case strings.HasPrefix(partition, deliveryPrefix):
 		return "delivery"
 	case table == "ledger" && sort != "":
@@ -369,6 +375,7 @@ var throttling = map[string]struct {
 	"scheduler": {http.StatusTooManyRequests, "ThrottlingException"},
 
 	"secretsmanager": {http.StatusBadRequest, "ThrottlingException"},
+	"lambda":         {http.StatusTooManyRequests, "TooManyRequestsException"},
 }
 
 // refusal answers with an error in the service's protocol.

@@ -73,6 +73,7 @@ type Sweep struct {
 	BodiesBucket     string `env:"RELAY_BODIES_BUCKET,notEmpty"`
 	DeliveryQueueURL string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	RetryQueueURL    string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
+	AdminFunction    string `env:"RELAY_ADMIN_FUNCTION,notEmpty"` // name; it works on jobs
 }
 
 // Admin is the environment of the function admin.
@@ -86,7 +87,9 @@ type Admin struct {
 	// ARNs of destinations and roles that deliver may use; separated by commas
 	Send []string `env:"RELAY_SEND"`
 	// for pings
-	DeliveryQueueURL    string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	DeliveryQueueURL string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
+	// for jobs that send deliveries again
+	RetryQueueURL       string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 	RetentionDays       int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
 }

@@ -60,6 +60,17 @@ func Proxy(prefix string, function Lambda) http.Handler {
 	})
 }
 
+// Exact returns the HTTP API in front of a function that serves one path.
+func Exact(path string, function Lambda) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path {
+			problem(w, http.StatusNotFound)
+			return
+		}
+		serve(w, r, Parameters{}, function)
+	})
+}
+
 // proxyParameter is the parameter of a route for all paths below one.
 const proxyParameter = "proxy"
 
@@ -88,9 +99,12 @@ func parametersOf(r *http.Request) (Parameters, bool) {
 }
 
 // route returns the key of the route that has these parameters.
-func (p Parameters) route() string {
-	if _, ok := p[proxyParameter]; ok {
-		return "ANY /v1/{proxy+}"
+func (p Parameters) route(path string) string {
+	if len(p) == 0 {
+		return "ANY " + path
+	}
+	if rest, ok := p[proxyParameter]; ok {
+		return "ANY " + strings.TrimSuffix(path, rest) + "{proxy+}"
 	}
 	if _, ok := p["tenant"]; ok {
 		return "ANY /in/{tenant}/{source}"
@@ -143,13 +157,13 @@ func Event(
 ) events.APIGatewayV2HTTPRequest {
 	e := events.APIGatewayV2HTTPRequest{
 		Version:        "2.0",
-		RouteKey:       source.route(),
+		RouteKey:       source.route(r.URL.Path),
 		RawPath:        r.URL.EscapedPath(),
 		RawQueryString: r.URL.RawQuery,
 		Headers:        make(map[string]string, len(r.Header)+1),
 		PathParameters: source,
 		RequestContext: events.APIGatewayV2HTTPRequestContext{
-			RouteKey: source.route(), Stage: "$default", RequestID: rand.Text(),
+			RouteKey: source.route(r.URL.Path), Stage: "$default", RequestID: rand.Text(),
 			Time: at.UTC().Format(
 				"02/Jan/2006:15:04:05 -0700",
 			), TimeEpoch: at.UnixMilli(), DomainName: r.Host,

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -116,30 +118,65 @@ const pageSize = 2
 
 // paged returns the page that follows from, in the order of keys, which must be unique.
 func paged[V any](all []V, key func(V) string, from relay.Page) ([]V, relay.Page) {
-	all = slices.DeleteFunc(all, func(v V) bool { return from != "" && key(v) <= string(from) })
-	slices.SortFunc(all, func(a, b V) int { return cmp.Compare(key(a), key(b)) })
-	if len(all) <= pageSize {
-		return all, ""
-	}
-	return all[:pageSize], relay.Page(key(all[pageSize-1]))
+	return pagesOf(all, key, from, pageSize)
 }
 
-// EventsBySource lists a source's events of an hour.
-func (l *Ledger) EventsBySource(
-	_ context.Context, source string, t time.Time, from relay.Page,
-) ([]relay.EventRecord, relay.Page, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var out []relay.EventRecord
-	for r := range maps.Values(l.events) {
-		if r.Source == source && r.ReceivedAt.Truncate(time.Hour).Equal(t.Truncate(time.Hour)) &&
-			r.ExpiresAt.After(time.Now()) {
-			r.Body, r.Header = nil, nil
-			out = append(out, r)
+// pagesOf is paged with pages of another size.
+func pagesOf[V any](
+	all []V, key func(V) string, from relay.Page, size int,
+) ([]V, relay.Page) {
+	all = slices.DeleteFunc(all, func(v V) bool { return from != "" && key(v) <= string(from) })
+	slices.SortFunc(all, func(a, b V) int { return cmp.Compare(key(a), key(b)) })
+	if len(all) <= size {
+		return all, ""
+	}
+	return all[:size], relay.Page(key(all[size-1]))
+}
+
+// EventsIn lists events, newest first.
+func (l *Ledger) EventsIn(
+	_ context.Context, q operate.EventQuery,
+) ([]operate.EventKey, relay.Page, error) {
+	if q.Page != "" && !isEventPage(q.Page) {
+		return nil, "", fmt.Errorf("%w: %.60q", operate.ErrPosition, q.Page)
+	}
+	var keys []operate.EventKey
+	for _, r := range l.recorded() {
+		k := operate.EventKey{
+			ID: r.ID, Tenant: r.Tenant, Source: r.Source, Type: r.Type, ReceivedAt: r.ReceivedAt,
+		}
+		if q.Takes(k) {
+			keys = append(keys, k)
 		}
 	}
-	events, next := paged(out, func(r relay.EventRecord) string { return r.ID }, from)
-	return events, next, nil
+	keys, next := pagesOf(keys, func(k operate.EventKey) string {
+		return newestFirst(k.ReceivedAt, k.ID)
+	}, q.Page, min(q.Limit, pageSize))
+	return keys, next, nil
+}
+
+// recorded returns the events that have not expired.
+func (l *Ledger) recorded() []relay.EventRecord {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []relay.EventRecord
+	for r := range maps.Values(l.events) {
+		if r.ExpiresAt.After(time.Now()) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// newestFirst returns a key that sorts what happened at a time, the newest first.
+func newestFirst(at time.Time, id string) string {
+	return fmt.Sprintf("%019d %s", math.MaxInt64-at.UnixMilli(), id)
+}
+
+func isEventPage(p relay.Page) bool {
+	age, _, ok := strings.Cut(string(p), " ")
+	_, err := strconv.ParseInt(age, 10, 64)
+	return ok && err == nil
 }
 
 // AddEndpoints adds endpoints to those that a recorded event was routed to.
@@ -183,8 +220,7 @@ func (l *Ledger) list(
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	deliveries, next := paged(l.matching(want), func(d relay.Delivery) string {
-		age := math.MaxInt64 - d.ReceivedAt.UnixMilli()
-		return fmt.Sprintf("%019d %s", age, d.EventID)
+		return newestFirst(d.ReceivedAt, d.EventID)
 	}, from)
 	return deliveries, next, nil
 }

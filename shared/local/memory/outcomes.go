@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"webhook-relay/shared/relay"
@@ -32,23 +33,22 @@ func (l *Ledger) EventRecord(_ context.Context, id string) (relay.EventRecord, e
 	return r, nil
 }
 
-// Outcomes returns what became of a source's events of an hour.
+// Outcomes returns what became of the events of an hour.
 func (l *Ledger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page,
-	each func(operate.EventOutcome),
+	ctx context.Context, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (relay.Page, error) {
-	events, next, err := l.EventsBySource(ctx, source, t, from)
-	if err != nil {
-		return "", err
-	}
+	events := slices.DeleteFunc(l.recorded(), func(r relay.EventRecord) bool {
+		return !r.ReceivedAt.Truncate(time.Hour).Equal(t.Truncate(time.Hour))
+	})
+	events, next := paged(events, func(r relay.EventRecord) string { return r.ID }, from)
 	for _, e := range events {
 		_, deliveries, err := l.Event(ctx, e.ID)
 		if err != nil {
 			return "", err
 		}
 		o := operate.EventOutcome{
-			EventID: e.ID, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
-			Endpoints: e.Endpoints,
+			EventID: e.ID, Tenant: e.Tenant, Source: e.Source, Type: e.Type,
+			ReceivedAt: e.ReceivedAt, Endpoints: e.Endpoints,
 		}
 		for _, d := range deliveries {
 			o.Deliveries = append(

@@ -47,7 +47,7 @@ func (l *Ledger) recordEvent(ctx context.Context, r relay.EventRecord) (*relay.E
 	body := r.Body
 	r.Body = nil
 	row := eventRow{
-		id: r.ID, source: r.Source, received: r.ReceivedAt.UnixMilli(),
+		id: r.ID, tenant: r.Tenant, source: r.Source, received: r.ReceivedAt.UnixMilli(),
 		expires: r.ExpiresAt.Unix(), record: relay.EncodeEventRecord(r), body: body,
 	}
 	var stored *eventRow
@@ -211,31 +211,46 @@ func decodeDeliveries(rows []row) ([]relay.Delivery, error) {
 	return deliveries, nil
 }
 
-// EventsBySource implements relay.Ledger. Hours are in UTC. Events are sorted by the time of their
-// receipt.
-func (l *Ledger) EventsBySource(ctx context.Context, source string, t time.Time, from relay.Page,
-) ([]relay.EventRecord, relay.Page, error) {
-	after, err := parsePage(from, 2)
-	if err != nil {
-		return nil, "", err
+// EventsIn implements operate.EventLister. Its pages are full, except the last. Events of the same
+// millisecond are in the order in which they were recorded, the last one first.
+func (l *Ledger) EventsIn(
+	ctx context.Context, q operate.EventQuery,
+) ([]operate.EventKey, relay.Page, error) {
+	to := int64(math.MaxInt64)
+	if !q.To.IsZero() {
+		to = ceilMilli(q.To)
 	}
-	hour := t.UTC().Truncate(time.Hour)
+	before := []int64{math.MaxInt64, math.MaxInt64}
+	if q.Page != "" {
+		var err error
+		if before, err = parsePage(q.Page, 2); err != nil {
+			return nil, "", fmt.Errorf("%w: %w", operate.ErrPosition, err)
+		}
+		to = min(to, before[0]+1) // the index is read from there
+	}
+	whose, owner := "tenant = ?", q.Tenant
+	if q.Tenant == "" { // the sources whose names are not qualified
+		whose, owner = "instr(source, ?) = 0", "/"
+	}
 	var rows []row
-	next, err := l.list(ctx,
-		`SELECT record, received, seq FROM events WHERE source = ? AND received >= ? AND received < ?
-		AND (received, seq) > (?, ?) AND expires > ? ORDER BY received, seq LIMIT ?`, &rows,
-		source, hour.UnixMilli(), hour.Add(time.Hour).UnixMilli(), after[0], after[1])
+	next, err := l.list(ctx, `SELECT record, received, seq FROM events
+		WHERE received >= ? AND received < ? AND (received, seq) < (?, ?) AND `+whose+`
+		AND expires > ? ORDER BY received DESC, seq DESC LIMIT ?`, &rows, min(q.Limit, pageSize),
+		ceilMilli(q.From), to, before[0], before[1], owner)
 	if err != nil {
 		return nil, "", err
 	}
-	events := make([]relay.EventRecord, len(rows))
+	keys := make([]operate.EventKey, len(rows))
 	for i, r := range rows {
-		if events[i], err = r.event(); err != nil {
+		e, err := r.event()
+		if err != nil {
 			return nil, "", err
 		}
-		events[i].Header = nil
+		keys[i] = operate.EventKey{
+			ID: e.ID, Tenant: e.Tenant, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
+		}
 	}
-	return events, next, nil
+	return keys, next, nil
 }
 
 // AddEndpoints implements operate.Ledger.
@@ -336,7 +351,7 @@ func (l *Ledger) listDeliveries(
 	ctx context.Context, query string, args ...any,
 ) ([]relay.Delivery, relay.Page, error) {
 	var rows []row
-	next, err := l.list(ctx, query, &rows, args...)
+	next, err := l.list(ctx, query, &rows, pageSize, args...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -345,10 +360,10 @@ func (l *Ledger) listDeliveries(
 }
 
 // list runs a query and returns the next page. The query's columns are the record and two numbers,
-// which are its position in the listing. list adds two parameters: the current time and the page
+// which are its position in the listing. list adds two parameters: the current time and the page's
 // size.
 func (l *Ledger) list(
-	ctx context.Context, query string, rows *[]row, args ...any,
+	ctx context.Context, query string, rows *[]row, size int, args ...any,
 ) (relay.Page, error) {
 	var last relay.Page
 	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
@@ -356,9 +371,9 @@ func (l *Ledger) list(
 			*rows = append(*rows, row{record: blob(stmt, 0)})
 			last = relay.Page(fmt.Sprintf("%d.%d", stmt.ColumnInt64(1), stmt.ColumnInt64(2)))
 			return nil
-		}, append(args, time.Now().Unix(), pageSize)...)
+		}, append(args, time.Now().Unix(), size)...)
 	})
-	if len(*rows) < pageSize {
+	if len(*rows) < size {
 		last = ""
 	}
 	return last, err

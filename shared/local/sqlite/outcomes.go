@@ -41,19 +41,32 @@ func (l *Ledger) EventRecord(ctx context.Context, id string) (relay.EventRecord,
 
 // Outcomes implements relay.Ledger.
 func (l *Ledger) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page,
-	each func(operate.EventOutcome),
+	ctx context.Context, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (relay.Page, error) {
-	events, next, err := l.EventsBySource(ctx, source, t, from)
+	after, err := parsePage(from, 2)
 	if err != nil {
 		return "", err
 	}
-	for _, e := range events {
-		o := operate.EventOutcome{
-			EventID: e.ID, Source: e.Source, Type: e.Type, ReceivedAt: e.ReceivedAt,
-			Endpoints: e.Endpoints,
+	hour := t.UTC().Truncate(time.Hour)
+	begin := max(hour.UnixMilli(), after[0]) // the index is read from there
+	var rows []row
+	next, err := l.list(ctx, `SELECT record, received, seq FROM events
+		WHERE received >= ? AND received < ? AND (received, seq) > (?, ?) AND expires > ?
+		ORDER BY received, seq LIMIT ?`, &rows, pageSize,
+		begin, hour.Add(time.Hour).UnixMilli(), after[0], after[1])
+	if err != nil {
+		return "", err
+	}
+	for _, r := range rows {
+		e, err := r.event()
+		if err != nil {
+			return "", err
 		}
-		err := l.store.read(ctx, func(conn *sqlite.Conn) error {
+		o := operate.EventOutcome{
+			EventID: e.ID, Tenant: e.Tenant, Source: e.Source, Type: e.Type,
+			ReceivedAt: e.ReceivedAt, Endpoints: e.Endpoints,
+		}
+		err = l.store.read(ctx, func(conn *sqlite.Conn) error {
 			return exec(conn,
 				`SELECT endpoint, status, due, attempts, changed FROM deliveries
 					WHERE event = ? AND expires > ?`,

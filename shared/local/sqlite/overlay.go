@@ -25,9 +25,9 @@ type deliveryKey struct{ event, endpoint string }
 
 // eventRow is a row of the table events.
 type eventRow struct {
-	id, source        string
-	received, expires int64 // Unix milliseconds, seconds
-	record, body      []byte
+	id, tenant, source string
+	received, expires  int64 // Unix milliseconds, seconds
+	record, body       []byte
 	// SQLite had no delivery of the event when this row was made, and gets none before it
 	alone bool
 }
@@ -222,15 +222,16 @@ func (m *message) write(conn *sqlite.Conn, insert string) error {
 }
 
 func (e *eventRow) write(conn *sqlite.Conn) error {
-	stmt := conn.Prep(`INSERT INTO events (id, source, received, expires, record, body)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET
-		source = ?2, received = ?3, expires = ?4, record = ?5, body = ?6`)
+	stmt := conn.Prep(`INSERT INTO events (id, tenant, source, received, expires, record, body)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET
+		tenant = ?2, source = ?3, received = ?4, expires = ?5, record = ?6, body = ?7`)
 	stmt.BindText(1, e.id)
-	stmt.BindText(2, e.source)
-	stmt.BindInt64(3, e.received)
-	stmt.BindInt64(4, e.expires)
-	stmt.BindBytes(5, e.record)
-	stmt.BindBytes(6, e.body)
+	stmt.BindText(2, e.tenant)
+	stmt.BindText(3, e.source)
+	stmt.BindInt64(4, e.received)
+	stmt.BindInt64(5, e.expires)
+	stmt.BindBytes(6, e.record)
+	stmt.BindBytes(7, e.body)
 	return run(stmt)
 }
 

@@ -68,6 +68,7 @@ func appendAgain(b []byte, queue string, id int64, receives int, due int64) []by
 func appendEvent(b []byte, e eventRow) []byte {
 	b = append(b, recordEvent)
 	b = appendText(b, e.id)
+	b = appendText(b, e.tenant)
 	b = appendText(b, e.source)
 	b = binary.AppendVarint(b, e.received)
 	b = binary.AppendVarint(b, e.expires)
@@ -184,8 +185,8 @@ func (r *recordReader) replay(to *overlay, leases map[int64]struct{}) error {
 		to.again(queue, id, int(r.varint()), r.varint())
 	case recordEvent:
 		to.event(eventRow{
-			id: r.text(), source: r.text(), received: r.varint(), expires: r.varint(),
-			record: r.bytes(), body: r.bytes(),
+			id: r.text(), tenant: r.text(), source: r.text(), received: r.varint(),
+			expires: r.varint(), record: r.bytes(), body: r.bytes(),
 		})
 	case recordDelivery:
 		to.delivery(r.delivery())

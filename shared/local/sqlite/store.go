@@ -111,7 +111,10 @@ var schema = sqlitemigration.Schema{
 		DROP TABLE sources;
 		DROP TABLE endpoints;
 		DROP TABLE learned;
-		DROP TABLE revision;`,
+		DROP TABLE revision;`, `
+		ALTER TABLE events ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+		DROP INDEX events_source;
+		CREATE INDEX events_received ON events (received, tenant, source);`,
 	},
 }
 

@@ -241,7 +241,11 @@ func TestQueueRefusals(t *testing.T) {
 	for name, f := range map[string]func() error{
 		"List": func() error { _, _, err := q.List(t.Context(), "x"); return err },
 		"Events": func() error {
-			_, _, err := s.Ledger().EventsBySource(t.Context(), "a", time.Now(), "1")
+			_, _, err := s.Ledger().EventsIn(t.Context(), operate.EventQuery{Limit: 1, Page: "1"})
+			return err
+		},
+		"Outcomes": func() error {
+			_, err := s.Ledger().Outcomes(t.Context(), time.Now(), "1", nil)
 			return err
 		},
 		"Open": func() error {

@@ -12,6 +12,9 @@
 // [Audit] is a list of changes for each tenant. Each entry has the hash of the one before it, so an
 // entry that was changed, removed or added later breaks the chain.
 //
+// [Sessions] are the sign-ins of people at the console and the portal: opened with a token, or with
+// a link that can be used once.
+//
 // [Idempotency] keeps the answers of requests for a day, so that a repeat of a request does nothing
 // twice. [Sealer] encrypts positions of listings and stored answers.
 package access

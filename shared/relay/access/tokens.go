@@ -87,6 +87,11 @@ func (s *Tokens) Authenticate(ctx context.Context, text string) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
+	return s.byHash(ctx, hash)
+}
+
+// byHash returns the token with a hash. Errors: ErrUnknown and ErrExpired, or the store's.
+func (s *Tokens) byHash(ctx context.Context, hash string) (Token, error) {
 	// The store finds the hash, not the token. So the time that this takes says nothing about the
 	// tokens that exist.
 	k, err := s.lookUp(ctx, hash)

@@ -83,22 +83,26 @@ func (e Edit) Check(now *Resource) error {
 	return nil
 }
 
-// Stamped returns the resource to store: it has the name, the manager and the stamp of the edit.
+// Stamped returns the resource to store: it has the name, the manager and the stamp of the edit. A
+// file's source, endpoint or subscription names no manager, as in the file.
 func (e Edit) Stamped(stamp Stamp) Resource {
-	r := *e.Put
+	r, by := *e.Put, e.By
+	if by == ManagedByFile {
+		by = ""
+	}
 	r.ManagedBy, r.Revision, r.ChangedAt = e.By, stamp.Revision, stamp.At
 	switch r.Kind {
 	case KindSource:
 		s := *r.Source
-		s.Name, s.ManagedBy, s.Changed = r.Name, e.By, stamp
+		s.Name, s.ManagedBy, s.Changed = r.Name, by, stamp
 		r.Source = &s
 	case KindEndpoint:
 		ep := *r.Endpoint
-		ep.Name, ep.ManagedBy, ep.Changed = r.Name, e.By, stamp
+		ep.Name, ep.ManagedBy, ep.Changed = r.Name, by, stamp
 		r.Endpoint = &ep
 	case KindSubscription:
 		s := *r.Subscription
-		s.Name, s.ManagedBy, s.Changed = r.Name, e.By, stamp
+		s.Name, s.ManagedBy, s.Changed = r.Name, by, stamp
 		r.Subscription = &s
 	}
 	return r

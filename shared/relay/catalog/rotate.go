@@ -17,7 +17,7 @@ const (
 	// of about 50 characters to webhook-signature (88 for Ed25519), and receivers try every entry.
 	MaxSecrets = 5
 	// rotateTries is the number of tries of a rotation that conflicts with other changes of the
-	// catalog.
+	// endpoint.
 	rotateTries = 5
 )
 
@@ -64,35 +64,29 @@ func (ep Endpoint) StillRetiring(now time.Time) []RetiringSecret {
 // exactly on time.
 //
 // Rotate returns the endpoint as it is now. Secrets[0] is the new secret, to be shown once.
-// Concurrent calls are made one after the other. Errors: ErrNotFound if there is no such endpoint;
-// ErrSecretsConfigured; ErrTooManySecrets; ErrKeep; ErrConflict if others changed the catalog at
-// each try.
+// Concurrent calls are made one after the other. It reads and writes the endpoint alone. Errors:
+// ErrNotFound if there is no such endpoint; ErrSecretsConfigured; ErrTooManySecrets; ErrKeep;
+// ErrConflict if others changed the endpoint at each try.
 func Rotate(
-	ctx context.Context, store Store, endpoint string, keep time.Duration, now time.Time,
+	ctx context.Context, editor Editor, endpoint string, keep time.Duration, now time.Time,
 ) (Endpoint, error) {
 	if keep < 0 {
 		return Endpoint{}, fmt.Errorf("%w: %v", ErrKeep, keep)
 	}
 	for try := 1; ; try++ {
-		catalog, revision, err := store.LoadCatalog(ctx)
+		r, err := editor.Resource(ctx, KindEndpoint, endpoint)
 		if err != nil {
-			return Endpoint{}, err
+			return Endpoint{}, fmt.Errorf("endpoint %q: %w", endpoint, err)
 		}
-		at := slices.IndexFunc(catalog.Endpoints, func(e Endpoint) bool {
-			return e.Name == endpoint
-		})
-		if at < 0 {
-			return Endpoint{}, fmt.Errorf("endpoint %q: %w", endpoint, ErrNotFound)
-		}
-		// the store may have returned its own slice
-		catalog.Endpoints = slices.Clone(catalog.Endpoints)
-		ep := &catalog.Endpoints[at]
+		ep := *r.Endpoint
 		if err := ep.rotate(sign.NewSecret(), keep, now); err != nil {
 			return Endpoint{}, fmt.Errorf("endpoint %s: %w", endpoint, err)
 		}
-		err = store.ReplaceCatalog(ctx, catalog, revision)
+		r.Endpoint = &ep
+		// its manager stays the same
+		_, err = editor.Edit(ctx, Edit{Put: &r, Base: r.Revision, By: r.ManagedBy})
 		if err == nil {
-			return *ep, nil
+			return ep, nil
 		}
 		if !errors.Is(err, ErrConflict) || try == rotateTries {
 			return Endpoint{}, err

@@ -12,11 +12,13 @@ import (
 // TenantForm is the form of a tenant's id, in words for people.
 const TenantForm = "1 to 63 of A-Z, a-z, 0-9, - and _, beginning with a letter or a digit"
 
-var tenantForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+// tenantForm is the form without its length: a counted repetition would be compiled at the start of
+// every function as so many patterns.
+var tenantForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // IsTenant tells whether id has the form of a tenant's id: see TenantForm. The operator's own id,
 // "", has not.
-func IsTenant(id string) bool { return tenantForm.MatchString(id) }
+func IsTenant(id string) bool { return len(id) <= maxNameBytes && tenantForm.MatchString(id) }
 
 // Qualify returns the qualified name of a tenant's source or endpoint: "tenant/name". That of the
 // operator's ("") is its name. Keys that contain a qualified name belong to one tenant alone.

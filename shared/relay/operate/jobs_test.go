@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -73,7 +72,8 @@ func (y *yard) event(
 	}
 	if _, err := relay.RecordEvent(y.t.Context(), &y.ledger, relay.EventRecord{
 		Event: relay.Event{
-			ID: id, Source: source, Type: eventType, ReceivedAt: now, Body: []byte(body),
+			ID: id, Tenant: tenant, Source: source, Type: eventType, ReceivedAt: now,
+			Body:   []byte(body),
 			Header: relay.Header{"content-type": "application/json"},
 		},
 		MessageID: id, Endpoints: endpoints, RoutedAt: now, ExpiresAt: now.Add(90 * 24 * time.Hour),
@@ -81,7 +81,7 @@ func (y *yard) event(
 		y.t.Fatal(err)
 	}
 	y.events = append(y.events, operate.EventKey{
-		ID: id, Source: source, Type: eventType, ReceivedAt: now,
+		ID: id, Tenant: tenant, Source: source, Type: eventType, ReceivedAt: now,
 	})
 	for _, endpoint := range endpoints {
 		d := relay.Delivery{
@@ -208,6 +208,9 @@ func (p *struckPorts) Document(
 func (p *struckPorts) PutDocument(
 	ctx context.Context, collection string, d operate.Document, base int64,
 ) (version int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
 	err = p.do("write "+collection, func() (err error) {
 		version, err = p.documents.PutDocument(ctx, collection, d, base)
 		return err
@@ -244,9 +247,7 @@ func (p *struckPorts) EventsIn(
 ) (found []operate.EventKey, next relay.Page, err error) {
 	err = p.do("list events", func() error {
 		for _, k := range slices.Backward(p.events) {
-			if from := string(q.Page); from != "" && k.ID >= from ||
-				path.Dir(k.Source) != path.Dir(path.Join(q.Tenant, "app")) ||
-				k.ReceivedAt.Before(q.From) || !q.To.IsZero() && !k.ReceivedAt.Before(q.To) {
+			if from := string(q.Page); from != "" && k.ID >= from || !q.Takes(k) {
 				continue
 			}
 			if len(found) == min(q.Limit, 7) {
@@ -342,6 +343,44 @@ type struckLedger struct {
 
 func (l struckLedger) EventRecord(ctx context.Context, id string) (relay.EventRecord, error) {
 	return l.struck.EventRecord(ctx, id)
+}
+
+// TestJobs_AStepThatIsStoppedLosesNothing: its host ends, and the next one goes on at once.
+func TestJobs_AStepThatIsStoppedLosesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t)
+		y.dead(10, "a")
+		job := y.plan("", operate.JobSpec{Kind: operate.JobRedrive, Rate: 1})
+		if _, err := y.jobs.Run(t.Context(), "", job.ID); err != nil {
+			t.Fatal(err)
+		}
+		y.started = nil
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+		defer stop()
+		began := time.Now()
+		if err := y.worker().Work(ctx, "", job.ID); err != nil {
+			t.Errorf("the step that was stopped: %v", err)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it went on until %s", took)
+		}
+		y.started = nil // the host that was to start the next step has ended
+		if n, err := operate.ResumeJobs(
+			t.Context(), &y.documents, &struckPorts{yard: y}, time.Now(),
+		); n != 1 || err != nil {
+			t.Errorf("%d jobs stand still, %v", n, err)
+		}
+		if done := y.finish(job); done.State != operate.JobDone || done.Error != "" ||
+			done.Progress != (operate.JobProgress{Done: 10}) {
+			t.Errorf("%+v", done)
+		}
+		for key, n := range y.sent() {
+			if n != 1 {
+				t.Errorf("%s: %d messages", key, n)
+			}
+		}
+	})
 }
 
 func TestJobs_RedriveSendsTheFrozenSetOnce(t *testing.T) {
@@ -539,6 +578,39 @@ func TestJobs_CancelStopsARun(t *testing.T) {
 			err, operate.ErrJobState,
 		) {
 			t.Errorf("run after that: %v", err)
+		}
+	})
+}
+
+// A worker whose process is stopped, by Ctrl-C, leaves the job to the next one at once.
+func TestJobs_AStoppedWorkerLeavesTheJob(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		y := newYard(t)
+		y.dead(40, "a")
+		planned := y.plan("", operate.JobSpec{Kind: operate.JobRedrive, Rate: 4})
+		if _, err := y.jobs.Run(t.Context(), "", planned.ID); err != nil {
+			t.Fatal(err)
+		}
+		y.started = nil
+		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+		defer stop()
+		_ = y.worker().Work(ctx, "", planned.ID)
+		stopped, err := y.jobs.Job(t.Context(), "", planned.ID)
+		if err != nil || stopped.State != operate.JobRunning || stopped.Error != "" {
+			t.Errorf("stopped: %+v, %v", stopped, err)
+		}
+		began := time.Now()
+		_ = y.worker().Work(t.Context(), "", planned.ID)
+		done := y.finish(planned)
+		if done.State != operate.JobDone || done.Progress.Done != 40 ||
+			time.Since(began) > 30*time.Second {
+			t.Errorf("after %v: %+v", time.Since(began), done)
+		}
+		for key, n := range y.sent() {
+			if n != 1 {
+				t.Errorf("%s: %d messages", key, n)
+			}
 		}
 	})
 }

@@ -20,9 +20,11 @@ const (
 	// context's time to save its progress.
 	jobStepTime = 20 * time.Second
 	jobReserve  = 5 * time.Second
-	// jobLease is how long a lease lasts after the last write of its worker. jobSaveAfter is how
-	// long a worker works between two writes, about.
-	jobLease     = time.Minute
+	// jobLease is how long a lease lasts after the last write of its worker. It is longer than a
+	// function may run, and shorter than the minute after which Lambda invokes a function again
+	// that has died: that one goes on. jobSaveAfter is how long a worker works between two writes,
+	// about.
+	jobLease     = 45 * time.Second
 	jobSaveAfter = 2 * time.Second
 	// jobErrors is after how many steps in a row that ended with an error something is given up.
 	// jobPause is the pause before the step that follows an error, times their number.
@@ -34,7 +36,8 @@ const (
 
 // Work works on a job for a step, and starts the next one if the job has not ended. It does nothing
 // for a job that has ended, or that another worker works on. After an error, a part of the step may
-// be done: the job has another step then, or has failed, or ResumeJobs finds it.
+// be done: the job has another step then, or has failed, or ResumeJobs finds it. When ctx ends, the
+// step ends soon, without an error: what it has begun is saved, and the next step goes on.
 func (j *Jobs) Work(ctx context.Context, tenant, id string) error {
 	return j.workFor(ctx, tenant, id, jobStepTime)
 }
@@ -57,7 +60,7 @@ func (j *Jobs) workFor(ctx context.Context, tenant, id string, atMost time.Durat
 	case w.job.State.Final() || w.job.State == JobPlanned:
 		return errors.Join(err, j.store.markClosed(ctx, w.job))
 	}
-	return errors.Join(err, j.cfg.Starter.StartJob(ctx, tenant, id))
+	return errors.Join(err, j.cfg.Starter.StartJob(context.WithoutCancel(ctx), tenant, id))
 }
 
 var (
@@ -113,9 +116,14 @@ func (w *jobWorker) step() error {
 	if errors.Is(err, errLease) || errors.Is(err, errSuperseded) {
 		return err
 	}
-	if err == nil {
+	switch {
+	case w.ctx.Err() != nil: // it was stopped, and that is no fault of the job's
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(w.ctx), jobReserve)
+		defer cancel()
+		w.ctx, err = ctx, nil
+	case err == nil:
 		w.job.step.Errors = 0
-	} else {
+	default:
 		w.fail(err)
 		w.countError()
 	}

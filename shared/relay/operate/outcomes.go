@@ -31,21 +31,26 @@ type DeliveryStatus struct {
 // Outcomes tells what became of many events, as cheaply as the store can. The answer may be about
 // one second behind the last write.
 type Outcomes interface {
-	// Outcomes calls each for every event that a source sent in the hour of t, from a page on. It
-	// returns the next page, or "" at the end. It makes one call at a time. An error ends the page:
-	// each may have been called for some of its events. A page has at most about a thousand events,
-	// and fewer if they have many endpoints.
+	// Outcomes calls each for every event that was accepted in the hour of t, of all tenants and
+	// sources, from a page on. It returns the next page, or "" at the end. It makes one call at a
+	// time. An error ends the page: each may have been called for some of its events. A page has at
+	// most about a thousand events, and fewer if they have many endpoints.
 	Outcomes(
-		ctx context.Context, source string, t time.Time, from relay.Page, each func(EventOutcome),
+		ctx context.Context, t time.Time, from relay.Page, each func(EventOutcome),
 	) (relay.Page, error)
 }
 
 // SweepCursor is the progress of the Sweeper, which has looked at everything before it. The order
-// is: the hour in which events were accepted, then the source, then the page.
+// is: the hour in which events were accepted, then the page.
 type SweepCursor struct {
-	Hour   time.Time  // UTC, whole hours
-	Source string     // the last source that was begun; "": none
-	Page   relay.Page // the next page of its events; "": that source is done
+	Hour time.Time  // UTC, whole hours
+	Page relay.Page // the next page of its events; "": the first one, or none if Done
+	Done bool       // every page of the hour was looked at
+}
+
+// to returns the cursor of the same hour at the page next; "": the hour is done.
+func (c SweepCursor) to(next relay.Page) SweepCursor {
+	return SweepCursor{Hour: c.Hour, Page: next, Done: next == ""}
 }
 
 // SweepCursors stores the Sweeper's cursor.
@@ -60,8 +65,8 @@ type SweepCursors interface {
 type cursorDoc struct {
 	Version int        `json:"v"`
 	Hour    time.Time  `json:"hour"`
-	Source  string     `json:"source,omitempty"`
 	Page    relay.Page `json:"page,omitempty"`
+	Done    bool       `json:"done,omitempty"`
 }
 
 // EncodeSweepCursor returns c in the form that ledgers keep.

@@ -28,11 +28,6 @@ type Ledger interface {
 	// Event returns an event's record and its recorded deliveries to the endpoints of the record,
 	// sorted by endpoint. Error: ErrNotFound.
 	Event(ctx context.Context, id string) (relay.EventRecord, []relay.Delivery, error)
-	// EventsBySource lists the events that a source sent in the hour of t, in no particular order,
-	// without bodies and headers.
-	EventsBySource(
-		ctx context.Context, source string, t time.Time, from relay.Page,
-	) ([]relay.EventRecord, relay.Page, error)
 	// ListDeliveries lists an endpoint's recorded deliveries, newest first: in the order in which
 	// their webhooks were accepted. A page may have few deliveries, or none, and still not be the
 	// last one.
@@ -51,5 +46,6 @@ type Ledger interface {
 	// EventRecord returns an event's record. It does not read the deliveries. Error: ErrNotFound.
 	EventRecord(ctx context.Context, id string) (relay.EventRecord, error)
 	relay.EventKeeper
+	EventLister
 	Outcomes
 }

@@ -24,38 +24,31 @@ import (
 type mill struct {
 	*yard
 	catalog memory.Catalog
-	sources []string // qualified
 	posts   memory.Queue
 }
 
 func newMill(t *testing.T) *mill {
 	t.Helper()
-	return &mill{yard: newYard(t), sources: []string{"app", "acme/app", "globex/app"}}
+	return &mill{yard: newYard(t)}
 }
 
 func (m *mill) AllTenants(context.Context) ([]string, error) { return nil, nil }
 
 func (m *mill) Names(context.Context, string) (sources, endpoints []string, err error) {
-	return m.sources, slices.Clone(m.endpoints), nil
+	return nil, slices.Clone(m.endpoints), nil
 }
 
-// outcomes is the ledger of the sweeper, in which each event belongs to a tenant.
+// outcomes is the ledger of the sweeper.
 type outcomes struct {
 	*memory.Ledger
 	struck *struckPorts
 }
 
 func (o outcomes) Outcomes(
-	ctx context.Context, source string, t time.Time, from relay.Page,
-	each func(operate.EventOutcome),
+	ctx context.Context, t time.Time, from relay.Page, each func(operate.EventOutcome),
 ) (next relay.Page, err error) {
 	err = o.struck.do("outcomes", func() (err error) {
-		next, err = o.Ledger.Outcomes(ctx, source, t, from, func(e operate.EventOutcome) {
-			if tenant, _, qualified := strings.Cut(e.Source, "/"); qualified {
-				e.Tenant = tenant
-			}
-			each(e)
-		})
+		next, err = o.Ledger.Outcomes(ctx, t, from, each)
 		return err
 	})
 	return next, err

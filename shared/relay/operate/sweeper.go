@@ -72,7 +72,7 @@ type SweeperConfig struct {
 // beginning, until they have all ended.
 //
 // The Sweeper does not find deliveries of an event that was recorded only hours after its
-// acceptance, or of an event whose source is no longer in the catalog.
+// acceptance.
 type Sweeper struct{ cfg SweeperConfig }
 
 // NewSweeper returns a Sweeper. It calls nothing yet. The error names what cfg lacks.
@@ -95,12 +95,12 @@ func NewSweeper(cfg SweeperConfig) (*Sweeper, error) {
 func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	began := s.cfg.Now()
 	r := &sweep{Sweeper: s, ctx: ctx, began: time.Now(), now: began}
-	sources, endpoints, err := r.learn()
+	endpoints, err := r.learn()
 	if err != nil {
 		return SweepReport{}, err
 	}
 	err = errors.Join(
-		r.resumeJobs(), r.resumeOverdue(endpoints), r.lookAtEvents(sources), r.recount(sources),
+		r.resumeJobs(), r.resumeOverdue(endpoints), r.lookAtEvents(), r.recount(),
 	)
 	r.report.Duration = s.cfg.Now().Sub(began)
 	return r.report, err
@@ -129,27 +129,23 @@ type sweep struct {
 	report SweepReport
 }
 
-// learn lists the qualified names of the sources and endpoints of all tenants, and finds out from
-// when on a delivery to each endpoint is late.
-func (r *sweep) learn() (sources, endpoints []string, err error) {
+// learn lists the qualified names of the endpoints of all tenants, and finds out from when on a
+// delivery to each endpoint is late.
+func (r *sweep) learn() (endpoints []string, err error) {
 	tenants, err := r.cfg.Names.AllTenants(r.ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	tenants = append(tenants, "")
 	r.late = map[string]time.Time{}
-	sources = []string{catalog.OwnSource}
 	err = each(tenants, func(tenant string) error {
-		own, names, err := r.cfg.Names.Names(r.ctx, tenant)
+		_, names, err := r.cfg.Names.Names(r.ctx, tenant)
 		if err != nil {
 			return err
 		}
 		ordered, err := r.orderedOf(tenant)
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		for _, name := range own {
-			sources = append(sources, catalog.Qualify(tenant, name))
-		}
 		for _, name := range names {
 			name = catalog.Qualify(tenant, name)
 			endpoints = append(endpoints, name)
@@ -160,9 +156,8 @@ func (r *sweep) learn() (sources, endpoints []string, err error) {
 		}
 		return err
 	})
-	slices.Sort(sources)
 	slices.Sort(endpoints)
-	return sources, endpoints, errors.Join(err, r.learnSlow())
+	return endpoints, errors.Join(err, r.learnSlow())
 }
 
 // orderedOf returns a tenant's ordered endpoints.
@@ -291,13 +286,13 @@ func (r *sweep) resume(ctx context.Context, d relay.Delivery) error {
 
 // lookAtEvents is the second rule. It looks at the events from the cursor to the last hour that
 // ended two hours ago.
-func (r *sweep) lookAtEvents(sources []string) error {
+func (r *sweep) lookAtEvents() error {
 	c, err := r.cursor()
 	if err != nil {
 		return err
 	}
 	end := r.lastHour()
-	err = c.run(end, sources)
+	err = c.run(end)
 	if c.at.Hour.Before(end) {
 		r.count(func(rep *SweepReport) {
 			rep.Partial, rep.Behind = true, int(end.Sub(c.at.Hour)/time.Hour)
@@ -344,15 +339,16 @@ func (c *cursor) save() error {
 }
 
 // run moves the cursor towards end while there is time left.
-func (c *cursor) run(end time.Time, sources []string) error {
+func (c *cursor) run(end time.Time) error {
 	for c.at.Hour.Before(end) {
-		for _, source := range sources {
-			if source < c.at.Source || source == c.at.Source && c.at.Page == "" {
-				continue // done
+		if !c.at.Done {
+			if !c.timeLeft(1) {
+				return nil
 			}
-			if through, err := c.runSource(source); err != nil || !through {
+			if err := c.nextPage(); err != nil {
 				return err
 			}
+			continue
 		}
 		if err := c.nextHour(); err != nil {
 			return err
@@ -361,33 +357,20 @@ func (c *cursor) run(end time.Time, sources []string) error {
 	return nil
 }
 
-// runSource looks at the remaining events of a source in the cursor's hour. It returns false if
-// there is no time left.
-func (c *cursor) runSource(source string) (bool, error) {
-	page := relay.Page("")
-	if source == c.at.Source {
-		page = c.at.Page
+// nextPage looks at the next page of the cursor's hour.
+func (c *cursor) nextPage() error {
+	next, l, err := c.lookAtPage(c.at.Hour, c.at.Page)
+	if err != nil {
+		return err
 	}
-	for more := true; more; more = page != "" {
-		if !c.timeLeft(1) {
-			return false, nil
-		}
-		next, l, err := c.lookAtPage(source, c.at.Hour, page)
-		if err != nil {
-			return false, err
-		}
-		page = next
-		c.at.Source, c.at.Page = source, page
-		if c.tally != nil {
-			c.tally.merge(l.tally)
-		}
-		if c.unsaved += l.sum.Events; c.unsaved >= saveCursorAfter {
-			if err := c.save(); err != nil {
-				return false, err
-			}
-		}
+	c.at = c.at.to(next)
+	if c.tally != nil {
+		c.tally.merge(l.tally)
 	}
-	return true, nil
+	if c.unsaved += l.sum.Events; c.unsaved >= saveCursorAfter {
+		return c.save()
+	}
+	return nil
 }
 
 // look is the result for a page of events.
@@ -405,13 +388,13 @@ type finding struct {
 	overdue []string  // endpoints with a waiting delivery that is late
 }
 
-// lookAtPage looks at a page of a source's events in an hour, sends again what is lost, and returns
-// the next page. After an error the page must be looked at again.
+// lookAtPage looks at a page of an hour's events, sends again what is lost, and returns the next
+// page. After an error the page must be looked at again.
 func (r *sweep) lookAtPage(
-	source string, hour time.Time, from relay.Page,
+	hour time.Time, from relay.Page,
 ) (next relay.Page, l look, err error) {
 	l.tally = newTally(hour)
-	next, err = r.cfg.Ledger.Outcomes(r.ctx, source, hour, from, func(o EventOutcome) {
+	next, err = r.cfg.Ledger.Outcomes(r.ctx, hour, from, func(o EventOutcome) {
 		r.lookAt(&l, o)
 	})
 	if err != nil {

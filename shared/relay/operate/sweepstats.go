@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/format"
 )
 
@@ -79,7 +78,7 @@ func (r *sweep) conclude(t *tally, tries int) error {
 
 // recount counts the hours again that had waiting deliveries, as long as there is time. What one
 // run cannot finish, the next one continues.
-func (r *sweep) recount(sources []string) error {
+func (r *sweep) recount() error {
 	if r.cfg.Documents == nil {
 		return nil
 	}
@@ -100,7 +99,7 @@ func (r *sweep) recount(sources []string) error {
 			if !r.timeLeft(1) {
 				return errors.Join(failed...)
 			}
-			if err := r.recountHour(doc, sources); err != nil {
+			if err := r.recountHour(doc); err != nil {
 				failed = append(failed, err)
 			}
 		}
@@ -108,35 +107,25 @@ func (r *sweep) recount(sources []string) error {
 	return errors.Join(failed...)
 }
 
-func (r *sweep) recountHour(d tallyDoc, sources []string) error {
+func (r *sweep) recountHour(d tallyDoc) error {
 	t, at := tallyOf(d), d.Cursor.cursor()
-	for _, source := range sources {
-		if source < at.Source || source == at.Source && at.Page == "" {
-			continue // done
-		}
-		page := relay.Page("")
-		if source == at.Source {
-			page = at.Page
-		}
-		for more := true; more; more = page != "" {
-			if !r.timeLeft(1) {
-				later := t.doc(at)
-				later.Tries, later.Due = d.Tries, d.Due
-				return statStore{r.cfg.Documents}.saveTally(
-					r.ctx, againPrefix+t.hour.Format(statHour), later,
-				)
-			}
-			counted := newTally(t.hour)
-			next, err := r.cfg.Ledger.Outcomes(
-				r.ctx, source, t.hour, page, func(o EventOutcome) { counted.add(o) },
+	for !at.Done {
+		if !r.timeLeft(1) {
+			later := t.doc(at)
+			later.Tries, later.Due = d.Tries, d.Due
+			return statStore{r.cfg.Documents}.saveTally(
+				r.ctx, againPrefix+t.hour.Format(statHour), later,
 			)
-			if err != nil {
-				return err
-			}
-			t.merge(counted)
-			page = next
-			at.Source, at.Page = source, page
 		}
+		counted := newTally(t.hour)
+		next, err := r.cfg.Ledger.Outcomes(
+			r.ctx, t.hour, at.Page, func(o EventOutcome) { counted.add(o) },
+		)
+		if err != nil {
+			return err
+		}
+		t.merge(counted)
+		at = at.to(next)
 	}
 	return r.conclude(t, d.Tries)
 }
@@ -149,9 +138,9 @@ func (t *tally) merge(o *tally) {
 }
 
 func (c SweepCursor) doc() cursorDoc {
-	return cursorDoc{Version: format.Version, Hour: c.Hour, Source: c.Source, Page: c.Page}
+	return cursorDoc{Version: format.Version, Hour: c.Hour, Page: c.Page, Done: c.Done}
 }
 
 func (d cursorDoc) cursor() SweepCursor {
-	return SweepCursor{Hour: d.Hour.UTC(), Source: d.Source, Page: d.Page}
+	return SweepCursor{Hour: d.Hour.UTC(), Page: d.Page, Done: d.Done}
 }

@@ -1,0 +1,175 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/client"
+	"webhook-relay/shared/relay/access"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
+)
+
+// Base is the path below which the console is.
+const Base = "/console"
+
+// Config has what the console works on.
+type Config struct {
+	// API serves /v1: see admin.New.
+	API http.Handler
+	// Documents are those beside the catalog. They have the sessions.
+	Documents operate.Documents
+	// Local: it is served over http on this machine. Otherwise cookies are for https only.
+	Local bool
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// server answers the requests.
+type server struct {
+	Config
+
+	sessions *access.Sessions
+	origins  *http.CrossOriginProtection
+	pages    *http.ServeMux
+}
+
+// Console serves the pages below Base. It is safe for concurrent use.
+type Console struct{ server *server }
+
+// New returns the console. It calls nothing yet. Error: a port is missing.
+func New(c Config) (*Console, error) {
+	if c.API == nil || c.Documents == nil {
+		return nil, errors.New("console: a port is missing")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &server{
+		Config: c, origins: http.NewCrossOriginProtection(), pages: http.NewServeMux(),
+		sessions: access.NewSessions(
+			c.Documents, access.NewTokens(c.Documents, c.Now), c.Now,
+		),
+	}
+	s.routes()
+	return &Console{server: s}, nil
+}
+
+// Link returns the path of a link that opens a session of the operator with the role admin, once,
+// and is valid for a time.
+func (c *Console) Link(ctx context.Context, name string, valid time.Duration) (string, error) {
+	code, _, err := c.server.sessions.Link(ctx, access.Link{
+		Session: access.Session{
+			Who: access.Who{Kind: "command", Name: name}, Role: access.Admin,
+		},
+		Valid: valid,
+	})
+	return Base + "/enter#" + code, err
+}
+
+// Beside serves the console at its paths, and gives all other requests to next. It uses no
+// ServeMux, which would redirect requests with an untidy path.
+func (c *Console) Beside(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.Path, Base); ok && (rest == "" || rest[0] == '/') {
+			c.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// ServeHTTP answers a request.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.server.ServeHTTP(w, r) }
+
+// ServeHTTP answers a request: it finds out who sends it, and gives it to a page.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	v := &visit{server: s, w: w, r: r, base: Base}
+	v.secure()
+	path, ok := strings.CutPrefix(r.URL.Path, Base)
+	if !ok || path != "" && path[0] != '/' {
+		v.fail(errNotFound)
+		return
+	}
+	if err := s.origins.Check(r); err != nil {
+		v.fail(errForeign)
+		return
+	}
+	if strings.HasPrefix(path, "/assets/") {
+		v.asset(path)
+		return
+	}
+	if err := v.enter(path); err != nil {
+		v.fail(err)
+	}
+}
+
+// enter finds the session of a request, and serves the page at a path below the base.
+func (v *visit) enter(path string) error {
+	switch path {
+	case "/login":
+		return v.login()
+	case "/enter":
+		return v.byLink()
+	}
+	if err := v.identify(); err != nil {
+		if !errors.Is(err, access.ErrNoSession) {
+			return err
+		}
+		v.clearCookie()
+		return v.signedOut(path)
+	}
+	if name, rest, ok := tenantIn(path); ok {
+		v.tenant, path = name, rest
+		v.base += "/~" + name
+	}
+	v.api = client.InProcess(v.API, v.principal(), v.tenant)
+	inner := v.r.Clone(v.r.Context())
+	inner.URL.Path, inner.URL.RawPath = cmp.Or(path, "/"), ""
+	h, pattern := v.pages.Handler(inner)
+	if _, ok := h.(pageHandler); !ok || pattern == "" {
+		return errNotFound
+	}
+	// the ServeMux sets the values of the path
+	v.pages.ServeHTTP(v.w, inner.WithContext(context.WithValue(v.r.Context(), visitKey{}, v)))
+	return v.err
+}
+
+// tenantIn returns the tenant of a path such as /~acme/events, and the path without it.
+func tenantIn(path string) (name, rest string, ok bool) {
+	after, ok := strings.CutPrefix(path, "/~")
+	name, rest, _ = strings.Cut(after, "/")
+	if !ok || !catalog.IsTenant(name) {
+		return "", path, false
+	}
+	return name, "/" + rest, true
+}
+
+type visitKey struct{}
+
+// pageHandler is a page in the ServeMux.
+type pageHandler func(*visit) error
+
+// ServeHTTP implements http.Handler, for a request that visit.enter made.
+func (p pageHandler) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	v, _ := r.Context().Value(visitKey{}).(*visit)
+	v.r = r
+	if v.err = v.readForm(); v.err == nil {
+		v.err = p(v)
+	}
+}
+
+// principal is who the API's requests come from.
+func (v *visit) principal() admin.Principal {
+	s := v.session
+	who := s.Who
+	if who.ID == "" {
+		who.ID = s.ID
+	}
+	return admin.Principal{Who: who, Role: s.Role, Tenant: s.Tenant}
+}

@@ -1,0 +1,176 @@
+package console
+
+import (
+	"encoding/json"
+	"strings"
+
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/client"
+)
+
+func (v *visit) subscriptions() error {
+	found, err := listOf[admin.SubscriptionView](v, "/v1/subscriptions", nil)
+	if err != nil {
+		return err
+	}
+	return v.ok(
+		page{title: "Subscriptions", nav: "/subscriptions", live: true},
+		subscriptionsPage(v, found),
+	)
+}
+
+func (v *visit) subscription() error {
+	found, err := v.resource(subscriptionKind, v.name())
+	if err != nil {
+		return err
+	}
+	spec, err := decode[subscriptionSpec](found.Spec)
+	if err != nil {
+		return err
+	}
+	return v.ok(
+		page{title: v.name(), nav: "/subscriptions", live: true},
+		subscriptionPage(v, found, spec),
+	)
+}
+
+// subscriptionSpec is a subscription as the form has it.
+type subscriptionSpec struct {
+	Source   string          `json:"source"`
+	Endpoint string          `json:"endpoint"`
+	Types    []string        `json:"types"`
+	Filter   json.RawMessage `json:"filter"`
+	Send     json.RawMessage `json:"send"`
+}
+
+// subscriptionData is what the form for a subscription shows.
+type subscriptionData struct {
+	document
+
+	name               string // "": a new one
+	spec               subscriptionSpec
+	sources, endpoints []string
+}
+
+func (v *visit) newSubscription() error { return v.subscriptionForm(subscriptionData{}) }
+
+func (v *visit) editSubscription() error {
+	doc, err := v.resource(subscriptionKind, v.name())
+	if err != nil {
+		return err
+	}
+	d := subscriptionData{document: doc, name: v.name()}
+	if d.spec, err = decode[subscriptionSpec](doc.Spec); err != nil {
+		return err
+	}
+	return v.subscriptionForm(d)
+}
+
+func (v *visit) subscriptionForm(d subscriptionData) (err error) {
+	if d.sources, err = v.namesOf(sourceKind); err != nil {
+		return err
+	}
+	if d.endpoints, err = v.namesOf(endpointKind); err != nil {
+		return err
+	}
+	title := "Add a subscription"
+	if d.name != "" {
+		title = d.name
+	}
+	return v.ok(page{title: title, nav: "/subscriptions"}, subscriptionFormPage(v, d))
+}
+
+// applySubscriptionForm writes the fields of the form into a spec.
+func (v *visit) applySubscriptionForm(spec map[string]any) error {
+	spec["source"], spec["endpoint"] = v.field("source", ""), v.field("endpoint", "")
+	delete(spec, "types")
+	if types := words(v.field("types", "")); len(types) > 0 {
+		spec["types"] = types
+	}
+	for _, name := range []string{"filter", "send"} {
+		delete(spec, name)
+		text := v.field(name, "")
+		if text == "" {
+			continue
+		}
+		if !json.Valid([]byte(text)) {
+			return invalid("/"+name, "is no JSON")
+		}
+		spec[name] = json.RawMessage(text)
+	}
+	return nil
+}
+
+func (v *visit) createSubscription() error {
+	spec := map[string]any{}
+	if err := v.applySubscriptionForm(spec); err != nil {
+		return v.refused(err, (*visit).newSubscription)
+	}
+	_, name, err := v.create(subscriptionKind, spec)
+	if err != nil {
+		return v.refused(err, (*visit).newSubscription)
+	}
+	return v.done(v.at("subscriptions", name), "saved")
+}
+
+func (v *visit) saveSubscription() error {
+	doc, err := v.resource(subscriptionKind, v.name())
+	if err != nil {
+		return err
+	}
+	spec, err := members(doc.Spec)
+	if err != nil {
+		return err
+	}
+	if err := v.applySubscriptionForm(spec); err != nil {
+		return v.refused(err, (*visit).editSubscription)
+	}
+	if _, err := v.put(subscriptionKind, v.name(), spec, v.field("etag", "")); err != nil {
+		return v.refused(err, (*visit).editSubscription)
+	}
+	return v.done(v.at("subscriptions", v.name()), "saved")
+}
+
+// beginning returns what a field of a new subscription begins with: what the link here named.
+func (v *visit) beginning(field, value string) string {
+	if value == "" {
+		value = v.query(field)
+	}
+	return v.field(field, value)
+}
+
+// defaultName is the name that a new subscription begins with.
+func (d subscriptionData) defaultName(v *visit) string {
+	source, endpoint := v.query("source"), v.query("endpoint")
+	if source == "" || endpoint == "" {
+		return ""
+	}
+	return strings.ToLower(source + "-" + endpoint)
+}
+
+// tryData is whether subscriptions take an event, as a page shows it.
+type tryData struct {
+	id      string
+	results []admin.Tried
+}
+
+// try tells whether a subscription takes an event on record.
+func (v *visit) try() error {
+	d := tryData{id: strings.TrimSpace(v.query("event"))}
+	answer, err := v.api.Do(v.r.Context(), client.Request{
+		Method: "POST", Path: "/v1/try",
+		Body: map[string]string{"id": d.id, "subscription": v.name()},
+	})
+	if err != nil {
+		if err = v.badFilter(err); err != nil && !missing(err) {
+			return err
+		}
+	} else {
+		found, err := decode[struct{ Results []admin.Tried }](answer.Body)
+		if err != nil {
+			return err
+		}
+		d.results = found.Results
+	}
+	return v.ok(page{title: "Try " + v.name(), nav: "/subscriptions"}, tryPage(v, v.name(), d))
+}
