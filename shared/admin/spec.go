@@ -269,7 +269,7 @@ func specOfEndpoint(e catalog.Endpoint) EndpointSpec {
 func aimSpec(out *EndpointSpec, o destination.Options, a *catalog.Auth) {
 	out.Envelope, out.Group, out.Wait = string(o.Envelope), o.Group, o.Wait
 	out.DetailType, out.BusSource = o.DetailType, o.BusSource
-	out.Auth = nil
+	out.Auth, out.Secrets = nil, nil // they sign nothing
 	if a != nil && a.SigV4 != nil {
 		out.Role, out.ExternalID = a.SigV4.Role, maskedIf(a.SigV4.ExternalID)
 	}
