@@ -62,6 +62,7 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		Events:           ledger,
 		Bodies:           bodies,
 		States:           ledger,
+		Granted:          s.Send,
 		Jobs:             jobs,
 		Replayer:         replayer,
 		Learned:          catalogs,

@@ -15,6 +15,7 @@ import (
 	awsscheduler "github.com/aws/aws-sdk-go-v2/service/scheduler"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"webhook-relay/shared/aws/awsconfig"
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
 	"webhook-relay/shared/aws/s3"
@@ -56,12 +57,14 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Failures:   ledger,
 		Keeper:     ledger,
 		Bodies:     s3.New(s3.Client(cfg), s.BodiesBucket),
-		Poster:     egress.New(egress.Options{Ports: s.EgressPorts, Credentials: cfg.Credentials}),
-		Retry:      retry,
-		Slow:       slow,
-		Ordered:    ordered,
-		Dead:       sqs.New(queues, s.DeadQueueURL),
-		Poison:     sqs.New(queues, s.PoisonQueueURL),
+		Poster: egress.New(egress.Options{
+			Ports: s.EgressPorts, Credentials: cfg.Credentials, Endpoint: awsconfig.Endpoint,
+		}),
+		Retry:   retry,
+		Slow:    slow,
+		Ordered: ordered,
+		Dead:    sqs.New(queues, s.DeadQueueURL),
+		Poison:  sqs.New(queues, s.PoisonQueueURL),
 		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
 			Group: s.ScheduleGroup, QueueURL: s.RetryQueueURL, RoleARN: s.ScheduleRoleARN,
 		}),

@@ -21,7 +21,7 @@ type eventSelection struct {
 type deliverySelection struct {
 	eventSelection
 	Endpoint []string `help:"Only deliveries to these endpoints." placeholder:"NAME" group:"selection"`
-	Reason   []string `help:"Only deliveries that died for these reasons: exhausted, expired, endpoint_gone, declined or transform." enum:"exhausted,expired,endpoint_gone,declined,transform" placeholder:"REASON" group:"selection"`
+	Reason   []string `help:"Only deliveries that died for these reasons: exhausted, expired, endpoint_gone, declined, transform or too_large." enum:"exhausted,expired,endpoint_gone,declined,transform,too_large" placeholder:"REASON" group:"selection"`
 }
 
 func (s eventSelection) query() url.Values {

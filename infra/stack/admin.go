@@ -42,6 +42,7 @@ func (r *relay) addAdmin() error {
 		RetryQueueURL:       *r.retry.QueueUrl(),
 		RetentionDays:       r.props.RetentionDays,
 		CatalogCacheSeconds: r.props.CatalogCacheSeconds,
+		Send:                r.props.Send,
 	})
 	if err != nil {
 		return err

@@ -281,6 +281,7 @@ func (r *relay) authGrants() (grants []grant) {
 				"kms:ViaService": "secretsmanager." + *r.stack.Region() + "." +
 					*r.stack.UrlSuffix()}}})
 	}
+	grants = append(grants, r.sendGrants()...)
 	if len(apis) > 0 {
 		grants = append(grants, grant{actions: []string{"execute-api:Invoke"}, resources: apis})
 	}
@@ -291,6 +292,35 @@ func (r *relay) authGrants() (grants []grant) {
 				conditions: map[string]any{
 					"Bool": map[string]any{"lambda:InvokedViaFunctionUrl": "true"},
 				}})
+	}
+	return grants
+}
+
+// sendActions are what deliver does with a destination or a role, by the service in its ARN.
+var sendActions = []struct {
+	service string
+	actions []string
+}{
+	{"events", []string{"events:PutEvents"}},
+	{"iam", []string{"sts:AssumeRole"}},
+	{"lambda", []string{"lambda:InvokeFunction"}},
+	{"sns", []string{"sns:Publish"}},
+	{"sqs", []string{"sqs:SendMessage"}},
+	{"states", []string{"states:StartExecution", "states:StartSyncExecution"}},
+}
+
+// sendGrants returns the grants for the destinations and roles that the props name.
+func (r *relay) sendGrants() (grants []grant) {
+	for _, of := range sendActions {
+		var resources []*string
+		for _, arn := range r.props.Send {
+			if strings.Split(arn, ":")[2] == of.service {
+				resources = append(resources, &arn)
+			}
+		}
+		if len(resources) > 0 {
+			grants = append(grants, grant{actions: of.actions, resources: resources})
+		}
 	}
 	return grants
 }

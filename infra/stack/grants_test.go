@@ -183,12 +183,19 @@ func dataKeyGrants(services ...string) (lines []string) {
 // authGrants is what deliver's role has besides where endpoints may refer to secrets and call what
 // is in AWS.
 var authGrants = []string{
+	"events:PutEvents on " + sentBus,
 	"execute-api:Invoke on " + invokedAPI,
 	"kms:Decrypt on " + otherKey + " if map[StringEquals:map[kms:ViaService:" +
 		"map[Fn::Join:[ [secretsmanager. map[Ref:AWS::Region] . map[Ref:AWS::URLSuffix]]]]]]",
+	"lambda:InvokeFunction on " + sentFunction,
 	"lambda:InvokeFunction on " + invokedFunction +
 		" if map[Bool:map[lambda:InvokedViaFunctionUrl:true]]",
 	"lambda:InvokeFunctionUrl on " + invokedFunction,
+	"sns:Publish on " + sentTopic,
+	"sqs:SendMessage on " + sentQueue,
+	"states:StartExecution on " + sentMachine,
+	"states:StartSyncExecution on " + sentMachine,
+	"sts:AssumeRole on " + sentRole,
 	"secretsmanager:GetSecretValue on " + otherSecret,
 	"secretsmanager:GetSecretValue on arn:{AWS::Partition}:secretsmanager:{AWS::Region}:{AWS::AccountId}:secret:relay/*",
 }

@@ -84,6 +84,11 @@ type Props struct {
 	// function URLs, and APIs of API Gateway
 	// (arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/POST/PATH; * stands for any run of characters).
 	Invoke []string `context:"invoke" pattern:"^arn:[^:]+:(lambda:[^:*]+:[0-9]{12}:function|execute-api:[^:*]+:[0-9]{12}):[^:*][^:]*(:[^:]+)?$"`
+	// Send are the ARNs to which endpoints may send: SQS queues, SNS topics, EventBridge buses,
+	// Lambda functions and Step Functions state machines, exactly as the endpoints name them. The
+	// ARN of an IAM role lets endpoints with that role send to what the role may use. Endpoints
+	// with another ARN are refused.
+	Send []string `context:"send" pattern:"^arn:aws[a-z-]*:((sqs|sns):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9/._-]+|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_:$-]+|states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_:-]+|iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+)$"`
 	// SecretsKeyARN is your symmetric KMS key, in the same region, that seals the catalog's
 	// secrets. Empty: the stack makes a key. The policy of your key must leave access to the
 	// account's IAM policies. Set it from the first deployment on. One key cannot open what another
@@ -346,7 +351,7 @@ func (p Props) check() error {
 	}
 	if n := p.listed(); n > mostListed {
 		refuse(
-			"secrets, secretsManagerKeys, invoke and formerDataKeyArns have %d characters together; at most %d fit into the IAM policy of 10240",
+			"secrets, secretsManagerKeys, invoke, send and formerDataKeyArns have %d characters together; at most %d fit into the IAM policy of 10240",
 			n, mostListed,
 		)
 	}
@@ -401,7 +406,9 @@ const mostListed = 2500
 
 // listed returns how many characters the props add to deliver's policy.
 func (p Props) listed() (n int) {
-	for _, name := range slices.Concat(p.Secrets, p.SecretsManagerKeys, p.FormerDataKeyARNs) {
+	for _, name := range slices.Concat(
+		p.Secrets, p.SecretsManagerKeys, p.FormerDataKeyARNs, p.Send,
+	) {
 		n += len(name)
 	}
 	for _, name := range p.Secrets {

@@ -55,6 +55,13 @@ const (
 	otherKey        = "arn:aws:kms:eu-west-1:444455556666:key/5e6f"
 	invokedAPI      = "arn:aws:execute-api:eu-west-1:111122223333:a1b2c3/prod/POST/hooks/*"
 	invokedFunction = "arn:aws:lambda:eu-west-1:111122223333:function:receiver"
+
+	sentQueue    = "arn:aws:sqs:eu-west-1:111122223333:orders.fifo"
+	sentTopic    = "arn:aws:sns:eu-west-1:111122223333:news"
+	sentBus      = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
+	sentFunction = "arn:aws:lambda:eu-west-1:111122223333:function:greet:live"
+	sentMachine  = "arn:aws:states:eu-west-1:111122223333:stateMachine:Onboard"
+	sentRole     = "arn:aws:iam::444455556666:role/relay"
 )
 
 // wholeRelay is the template of a relay with everything that can be asked for.
@@ -70,6 +77,7 @@ func wholeProps() stack.Props {
 		FormerDataKeyARNs: []string{formerDataKey},
 		Secrets:           []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey},
 		Invoke:    []string{invokedAPI, invokedFunction},
+		Send:      []string{sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole},
 		Dashboard: true, Tracing: true, AccessLog: true, PlatformLogs: true, LedgerRecovery: true,
 		EgressPorts: []uint16{8443}, Tags: map[string]string{
 			"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "",

@@ -46,6 +46,9 @@ type Config struct {
 	Learned LearnedSecrets
 	// Local: settings of endpoints that need AWS are refused.
 	Local bool
+	// Granted are the ARNs of destinations and roles that the stack grants. Endpoints with others
+	// are refused, unless Local is set.
+	Granted []string
 	// Jobs plans and runs jobs; nil: there are none.
 	Jobs *operate.Jobs
 	// Searcher finds events and deliveries; zero: they are not listed.

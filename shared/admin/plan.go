@@ -204,15 +204,13 @@ func (s *server) parseFile(ctx context.Context, in Planning) (catalog.Catalog, e
 	if err != nil {
 		return next, problemOfConfig(err)
 	}
-	if c.tenant != "" {
-		for i := range next.Endpoints {
-			r := catalog.Resource{Endpoint: &next.Endpoints[i]}
-			if err := config.CheckTenants(r); err != nil {
-				for _, p := range config.Problems(err) {
-					p.Path = "endpoints." + r.Endpoint.Name + "." + p.Path
-				}
-				return next, problemOfConfig(err)
+	for i := range next.Endpoints {
+		r := catalog.Resource{Endpoint: &next.Endpoints[i]}
+		if err := s.checkUse(c.tenant, r); err != nil {
+			for _, p := range config.Problems(err) {
+				p.Path = "endpoints." + r.Endpoint.Name + "." + p.Path
 			}
+			return next, problemOfConfig(err)
 		}
 	}
 	return next, nil

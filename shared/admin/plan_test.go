@@ -206,3 +206,37 @@ func TestFilesOfTenants(t *testing.T) {
 		method: "GET", path: "/v1/sources/github", token: r.token(access.Read, "other"),
 	}).wants(200, nil)
 }
+
+// TestOnlyWhatTheStackGrants: an endpoint with another ARN is refused before anything is written.
+func TestOnlyWhatTheStackGrants(t *testing.T) {
+	t.Parallel()
+	const granted, other = "arn:aws:sqs:eu-central-1:123456789012:granted",
+		"arn:aws:sqs:eu-central-1:123456789012:other"
+	r := newRig(t, func(c *admin.Config) { c.Granted = []string{granted} })
+	boss := r.token(access.Admin, "")
+	file := func(arn string) string {
+		return "endpoints: [{name: ok, url: https://a.example.com}, {name: q, url: '" + arn + "'}]"
+	}
+	p := r.apply(boss, "", file(other), `"0"`).problem(422, "invalid")
+	if len(p.Errors) != 1 || !strings.Contains(p.Errors[0].Detail, "setting send") {
+		t.Errorf("%+v", p)
+	}
+	put := request{
+		method: "PUT", path: "/v1/endpoints/q", token: boss, header: ifNone,
+		body: map[string]any{"url": other},
+	}
+	p = r.send(put).problem(422, "invalid")
+	if len(p.Errors) != 1 || p.Errors[0].Pointer != "/body/url" {
+		t.Errorf("%+v", p)
+	}
+	if c, _, err := r.catalog.LoadCatalog(t.Context()); err != nil || len(c.Endpoints) != 0 {
+		t.Errorf("something was written: %+v, %v", c, err)
+	}
+	put.body = map[string]any{"url": granted, "group": "{data.id}"}
+	if made := r.send(put).wants(200, nil); strings.Contains(string(made.body), "whsec_") {
+		t.Errorf("a secret that signs nothing is shown: %s", made.body)
+	}
+	local := newRig(t, func(c *admin.Config) { c.Local = true })
+	put.token = local.token(access.Admin, "")
+	local.send(put).wants(200, nil)
+}

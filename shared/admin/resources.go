@@ -353,12 +353,24 @@ func (s *server) parse(
 	if err != nil {
 		return was, problemOfConfig(err)
 	}
-	if callOf(ctx).tenant != "" {
-		if err := config.CheckTenants(res); err != nil {
-			return was, problemOfConfig(err)
-		}
+	if err := s.checkUse(callOf(ctx).tenant, res); err != nil {
+		return was, problemOfConfig(err)
 	}
 	return res, nil
+}
+
+// checkUse returns why a resource cannot use what it names outside of the catalog: a tenant what is
+// the operator's, or an endpoint what the stack does not grant. Errors are those of package config.
+func (s *server) checkUse(tenant string, r catalog.Resource) error {
+	if tenant != "" {
+		if err := config.CheckTenants(r); err != nil {
+			return err
+		}
+	}
+	if s.Local || r.Endpoint == nil {
+		return nil
+	}
+	return config.CheckGranted(*r.Endpoint, s.Granted)
 }
 
 // problemOfConfig returns the problem for an error of package config.

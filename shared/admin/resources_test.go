@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/admin"
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
@@ -37,11 +38,47 @@ func (r *rig) put(path, token string, spec any) putAnswer {
 	return out
 }
 
+const (
+	aRole     = "arn:aws:iam::999999999999:role/relay"
+	aBus      = "arn:aws:events:eu-central-1:123456789012:event-bus/shop"
+	aFunction = "arn:aws:lambda:eu-central-1:123456789012:function:greet"
+)
+
+// aimed returns endpoints that use every option of destinations.
+func aimed() (all []catalog.Endpoint) {
+	for i, e := range []catalog.Endpoint{
+		{
+			URL: "arn:aws:sqs:eu-central-1:999999999999:in.fifo",
+			Destination: &destination.Options{
+				Envelope: destination.JSON, Group: "{data.id}",
+			},
+			Auth: &catalog.Auth{SigV4: &catalog.SigV4{
+				Service: "sqs", Region: "eu-central-1", Role: aRole, ExternalID: "hush-hush",
+			}},
+		},
+		{
+			URL: aBus, Destination: &destination.Options{
+				DetailType: "{type}", BusSource: "shop",
+			},
+			Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "events", Region: "eu-central-1"}},
+		},
+		{
+			URL: aFunction, Destination: &destination.Options{Wait: true},
+			Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}},
+		},
+	} {
+		e.Name, e.SecretsMade = fmt.Sprint("aimed-", i), true
+		e.Secrets = []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+		all = append(all, e)
+	}
+	return all
+}
+
 // filled returns a relay with resources that use every field, managed by a file.
 func filled(t *testing.T) *rig {
 	t.Helper()
-	r := newRig(t)
-	given := catalog.Catalog{}
+	r := newRig(t, func(c *admin.Config) { c.Granted = []string{aRole, aBus, aFunction} })
+	given := catalog.Catalog{Endpoints: aimed()}
 	now := r.clock.now()
 	given.Endpoints = append(given.Endpoints, catalog.Endpoint{
 		Name: "every", URL: "https://every.example.com", Secrets: []string{
@@ -72,7 +109,9 @@ func filled(t *testing.T) *rig {
 			TokenURL: "https://t.example.com", ClientID: "i", ClientSecret: "s",
 			Scopes: []string{"a"}, Audience: "b", InBody: true,
 		}},
-		{SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}},
+		{SigV4: &catalog.SigV4{
+			Service: "lambda", Region: "eu-central-1", Role: aRole, ExternalID: "hush-hush",
+		}},
 		{Signature: &catalog.Signature{Provider: "github", Secret: "hush-hush", Alone: true}},
 		{Signature: &catalog.Signature{Provider: "hmac", Secret: "616263", HMAC: everyHMAC()}},
 	} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
@@ -98,6 +99,14 @@ type EndpointSpec struct {
 	Prove       string            `json:"prove,omitempty" doc:"ping or options: what it must answer before its first delivery"`
 	Ordered     *OrderedSpec      `json:"ordered,omitempty" doc:"Deliveries keep the order of acceptance"`
 
+	Envelope   string  `json:"envelope,omitempty" doc:"Of a destination in AWS: raw or json" example:"json"`
+	Group      string  `json:"group,omitempty" doc:"Of SQS and SNS: a template of the message group" example:"{data.customer.id}"`
+	DetailType string  `json:"detail_type,omitempty" doc:"Of a bus: a template of the detail type"`
+	BusSource  string  `json:"bus_source,omitempty" doc:"Of a bus: a template of the source"`
+	Wait       bool    `json:"wait,omitempty" doc:"Of Lambda and Step Functions: wait for the end"`
+	Role       string  `json:"role,omitempty" doc:"Of a destination in AWS: the ARN of the role to assume"`
+	ExternalID *Secret `json:"external_id,omitempty" doc:"What the role's trust policy asks for"`
+
 	Send map[string]json.RawMessage `json:"send,omitempty" doc:"By source: what it gets in place of the webhook, as send of a subscription in the file" example:"{\"github\":{\"preset\":\"slack\"}}"`
 }
 
@@ -158,8 +167,10 @@ type OAuth2Spec struct {
 
 // SigV4Spec signs for AWS.
 type SigV4Spec struct {
-	Service string `json:"service"`
-	Region  string `json:"region"`
+	Service    string  `json:"service"`
+	Region     string  `json:"region"`
+	Role       string  `json:"role,omitempty" doc:"The ARN of the role to assume"`
+	ExternalID *Secret `json:"external_id,omitempty" doc:"What the role's trust policy asks for"`
 }
 
 // SubscriptionSpec is a subscription.
@@ -239,6 +250,9 @@ func specOfEndpoint(e catalog.Endpoint) EndpointSpec {
 			out.TLS.Key = new(masked(string(t.Key)))
 		}
 	}
+	if o := e.Destination; o != nil {
+		aimSpec(&out, *o, e.Auth)
+	}
 	for source, spec := range e.Sends {
 		if out.Send == nil {
 			out.Send = map[string]json.RawMessage{}
@@ -249,6 +263,24 @@ func specOfEndpoint(e catalog.Endpoint) EndpointSpec {
 		out.Ordered = &OrderedSpec{Key: e.Order.Key}
 	}
 	return out
+}
+
+// aimSpec writes what an endpoint says about its destination, in place of how it authenticates.
+func aimSpec(out *EndpointSpec, o destination.Options, a *catalog.Auth) {
+	out.Envelope, out.Group, out.Wait = string(o.Envelope), o.Group, o.Wait
+	out.DetailType, out.BusSource = o.DetailType, o.BusSource
+	out.Auth, out.Secrets = nil, nil // they sign nothing
+	if a != nil && a.SigV4 != nil {
+		out.Role, out.ExternalID = a.SigV4.Role, maskedIf(a.SigV4.ExternalID)
+	}
+}
+
+// maskedIf masks a secret; nil for none.
+func maskedIf(secret string) *Secret {
+	if secret == "" {
+		return nil
+	}
+	return new(masked(secret))
 }
 
 func specOfRetry(e catalog.Endpoint) *RetrySpec {
@@ -286,7 +318,10 @@ func specOfAuth(a *catalog.Auth) *AuthSpec {
 			out.OAuth2.Style = "body"
 		}
 	case a.SigV4 != nil:
-		out.SigV4 = &SigV4Spec{Service: a.SigV4.Service, Region: a.SigV4.Region}
+		out.SigV4 = &SigV4Spec{
+			Service: a.SigV4.Service, Region: a.SigV4.Region, Role: a.SigV4.Role,
+			ExternalID: maskedIf(a.SigV4.ExternalID),
+		}
 	case a.Signature != nil:
 		out.Secret = new(masked(a.Signature.Secret))
 		if a.Signature.Alone {

@@ -49,8 +49,10 @@ type oauth2 struct {
 }
 
 type sigV4 struct {
-	Service string `yaml:"service"`
-	Region  string `yaml:"region"`
+	Service    string `yaml:"service"`
+	Region     string `yaml:"region"`
+	Role       string `yaml:"role"`
+	ExternalID string `yaml:"external_id"`
 }
 
 // kinds returns the keys of the blocks that are set.
@@ -247,7 +249,9 @@ func (c *checker) sigV4(path string, s sigV4) *catalog.SigV4 {
 			path+".region", "%q is not the name of an AWS region, such as eu-central-1", s.Region,
 		)
 	}
-	return &catalog.SigV4{Service: s.Service, Region: s.Region}
+	out := &catalog.SigV4{Service: s.Service, Region: s.Region}
+	c.role(path, s.Role, s.ExternalID, out)
+	return out
 }
 
 func (c *checker) signature(path, kind string, a auth, to catalog.Endpoint) *catalog.Signature {

@@ -88,6 +88,15 @@ type endpoint struct {
 	Prove       string `yaml:"prove"`
 	Ordered     order  `yaml:"ordered"`
 
+	// Of a destination in AWS only: see destination.go.
+	Envelope   string `yaml:"envelope"`
+	Group      string `yaml:"group"`
+	DetailType string `yaml:"detail_type"`
+	BusSource  string `yaml:"bus_source"`
+	Wait       *bool  `yaml:"wait"`
+	Role       string `yaml:"role"`
+	ExternalID string `yaml:"external_id"`
+
 	// By source. Of a single resource only: in a file it is at the subscription.
 	Send map[string]yaml.Node `yaml:"send"`
 }
@@ -346,9 +355,9 @@ func (c *checker) secrets(path string, in []string) []string {
 
 func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 	out := catalog.Endpoint{
-		Name: e.Name, URL: c.url(path+".url", e.URL), Secrets: c.secrets(path, e.Secrets),
-		Header: map[string]string{},
+		Name: e.Name, Secrets: c.secrets(path, e.Secrets), Header: map[string]string{},
 	}
+	c.aim(path, e, &out)
 	if path != "" && len(e.Send) > 0 {
 		c.fail(
 			path+".send",
@@ -380,7 +389,9 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 		}
 		out.Header[strings.ToLower(name)] = value
 	}
-	out.Auth = c.auth(path+".auth", e.Auth, out)
+	if out.Destination == nil {
+		out.Auth = c.auth(path+".auth", e.Auth, out)
+	}
 	if out.Prove = catalog.ProofKind(e.Prove); e.Prove != "" && out.Prove != catalog.ProvePing &&
 		out.Prove != catalog.ProveOptions {
 		c.fail(
@@ -401,7 +412,7 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 	c.limits(path, e, &out)
 	out.TLS = c.tls(path+".tls", e.TLS, out.URL)
 	out.Order = c.order(path+".ordered", e.Ordered)
-	if why := out.NeedsAWS(); why != "" && c.local {
+	if why := out.NeedsAWS(); why != "" && c.local && out.Destination == nil {
 		c.fail(path, "%s", why)
 	}
 	return out
@@ -475,8 +486,10 @@ func FillSecrets(
 				return nil, fmt.Errorf("endpoint %s: %w", e.Name, err)
 			}
 		case e.SecretsMade:
-			made[e.Name] = sign.NewSecret()
-			e.Secrets = []string{made[e.Name]}
+			e.Secrets = []string{sign.NewSecret()}
+			if e.Destination == nil { // nothing that is sent to a destination is signed with it
+				made[e.Name] = e.Secrets[0]
+			}
 		}
 	}
 	return made, nil
@@ -488,8 +501,8 @@ func Warnings(c catalog.Catalog) []string {
 	var lines []string
 	for _, e := range c.Endpoints {
 		u, err := url.Parse(e.URL)
-		if err != nil {
-			continue // a valid catalog has no such URL
+		if err != nil || e.Destination != nil {
+			continue // a valid catalog has no such URL, or it is an ARN
 		}
 		if u.Scheme == "http" {
 			lines = append(

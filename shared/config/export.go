@@ -129,7 +129,7 @@ func (x *exporter) source(s catalog.Source) source {
 func (x *exporter) endpoint(e catalog.Endpoint) endpoint {
 	out := endpoint{
 		Name: e.Name, URL: e.URL, Headers: x.values(e.Header, "endpoint", e.Name, "header"),
-		Prove: string(e.Prove), Auth: x.auth(e), Ordered: order{On: e.Order.On},
+		Prove: string(e.Prove), Ordered: order{On: e.Order.On},
 	}
 	if !e.SecretsMade {
 		out.Secrets = x.secrets(e.Secrets, "endpoint", e.Name)
@@ -157,6 +157,7 @@ func (x *exporter) endpoint(e catalog.Endpoint) endpoint {
 			out.RateLimit = fmt.Sprintf("%d/%s", e.RateLimit, unit)
 		}
 	}
+	x.aim(e, &out)
 	if t := e.TLS; t != nil {
 		secret := func(value []byte, part string) string {
 			return x.secret(string(value), "endpoint", e.Name, "tls", part)
@@ -208,7 +209,10 @@ func (x *exporter) auth(e catalog.Endpoint) *auth {
 		}
 	}
 	if v := a.SigV4; v != nil {
-		out.SigV4 = &sigV4{Service: v.Service, Region: v.Region}
+		out.SigV4 = &sigV4{
+			Service: v.Service, Region: v.Region, Role: v.Role,
+			ExternalID: secret(v.ExternalID, "external_id"),
+		}
 	}
 	return out
 }

@@ -90,7 +90,7 @@ func ParseResource(
 			e.Name = name
 			out.Endpoint = new(c.endpoint("", e))
 			out.Endpoint.SecretsMade = len(e.Secrets) == 0
-			out.Endpoint.Sends = c.endpointSends(e.Send)
+			out.Endpoint.Sends = c.endpointSends(e.Send, out.Endpoint.Destination != nil)
 		}
 	case catalog.KindSubscription:
 		var s subscription

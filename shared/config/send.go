@@ -56,8 +56,9 @@ func (s *sends) add(path string, sub subscription) {
 	}
 }
 
-// endpointSends reads the transforms of an endpoint that is a resource of its own.
-func (c *checker) endpointSends(nodes map[string]yaml.Node) map[string]string {
+// endpointSends reads the transforms of an endpoint that is a resource of its own. aimed tells
+// whether it sends to a destination in AWS.
+func (c *checker) endpointSends(nodes map[string]yaml.Node, aimed bool) map[string]string {
 	var specs map[string]string
 	size := 0
 	for _, source := range slices.Sorted(maps.Keys(nodes)) {
@@ -76,6 +77,11 @@ func (c *checker) endpointSends(nodes map[string]yaml.Node) map[string]string {
 	if size > maxSends {
 		c.fail("send", "has %d bytes in all; there can be %d", size, maxSends)
 	}
+	if aimed {
+		for source, spec := range specs {
+			c.checkBodyOnly("send."+source, spec)
+		}
+	}
 	return specs
 }
 
@@ -92,6 +98,9 @@ func (s *sends) addTo(endpoints []catalog.Endpoint) {
 				e.Sends = map[string]string{}
 			}
 			e.Sends[pair[0]] = send.spec
+			if e.Destination != nil {
+				s.checker.checkBodyOnly(send.path+".send", send.spec)
+			}
 			size += len(send.spec)
 		}
 		path := fmt.Sprintf("endpoints[%d]", i)

@@ -121,6 +121,9 @@ func CheckTenants(r catalog.Resource) error {
 		path, without := "tls", *r.Endpoint
 		if without.TLS = nil; without.NeedsAWS() != "" {
 			path = "auth"
+			if without.Destination != nil {
+				path = "url"
+			}
 		}
 		problem = &Problem{Path: path, Err: errors.New(
 			"refers to the AWS secrets or the role of the relay's operator; a tenant cannot use these",

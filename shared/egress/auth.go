@@ -16,8 +16,6 @@ import (
 	"strings"
 	"time"
 
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 )
@@ -76,15 +74,15 @@ func (c *Client) signV4(
 			"%w: sigv4 works only in a deployed relay, which has a role to sign with", errAuth,
 		))
 	}
-	credentials, err := c.credentials.Retrieve(ctx)
+	credentials, err := c.roles.credentials(ctx, s)
 	if err != nil {
-		return fmt.Errorf("egress: credentials for sigv4: %w", err)
+		return err
 	}
 	for _, name := range signedV4 {
 		req.Header.Del(name)
 	}
 	sum := sha256.Sum256(body)
-	if err := v4.NewSigner().SignHTTP(
+	if err := c.signer.SignHTTP(
 		ctx, credentials, req, hex.EncodeToString(sum[:]), s.Service, s.Region, time.Now(),
 	); err != nil {
 		return fmt.Errorf("egress: sigv4: %w", err)

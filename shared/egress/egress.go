@@ -19,6 +19,7 @@ import (
 
 	"code.dny.dev/ssrf"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"webhook-relay/shared/relay"
 )
@@ -47,6 +48,9 @@ type Options struct {
 	Ports     []uint16 // allowed in addition to 80 and 443
 
 	Credentials aws.CredentialsProvider // sign for endpoints with SigV4; nil: such requests fail
+	// Endpoint returns the base URL of an AWS service in place of its own, such as that of an
+	// emulator; "" or nil: its own. The guard holds for it too.
+	Endpoint func(service string) string
 }
 
 func (o Options) ports() ssrf.Option {
@@ -61,7 +65,10 @@ type Client struct {
 	usual     *http.Transport
 
 	credentials aws.CredentialsProvider
+	signer      *v4.Signer // keeps the keys that it derives from credentials
+	endpoint    func(service string) string
 	tokens      *tokens
+	roles       *roles
 
 	mu      sync.Mutex
 	special map[[sha256.Size]byte]*http.Transport // by the content of catalog.TLS
@@ -80,17 +87,21 @@ func New(o Options) *Client {
 
 func newClient(o Options, dial dialer, roots *x509.CertPool) *Client {
 	dial = Localhost(dial)
-	return &Client{
+	c := &Client{
 		dial:      dial,
 		httpsOnly: o.HTTPSOnly,
 		usual:     newTransport(dial, usualTLS(roots)),
 		special:   map[[sha256.Size]byte]*http.Transport{},
 
 		credentials: o.Credentials,
+		signer:      v4.NewSigner(),
+		endpoint:    o.Endpoint,
 		tokens: newTokens(func() *http.Client {
 			return newClient(Options{HTTPSOnly: true}, dial, roots).httpClient(maxAnswerBytes)
 		}),
 	}
+	c.roles = newRoles(c)
+	return c
 }
 
 // Post makes one attempt within p.Timeout. The package comment describes what it returns.
@@ -157,15 +168,20 @@ func (c *Client) post(
 	}
 	defer func() { _ = resp.Body.Close() }() // drops the connection if the body has more to read
 	defer time.AfterFunc(bodyTimeout, cancel).Stop()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, relay.MaxResponseBytes))
-	body = redact(body, req, p, err != nil || len(body) == relay.MaxResponseBytes)
-	return relay.Reply{StatusCode: resp.StatusCode, Header: replyHeader(resp.Header), Body: body},
-		withdrawn, nil
+	reply = relay.Reply{StatusCode: resp.StatusCode, Header: replyHeader(resp.Header)}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyLimit(p)))
+	cut := err != nil || len(body) >= relay.MaxResponseBytes
+	if p.To != nil {
+		reply.Result = judge(p, resp, body)
+		body = body[:min(len(body), relay.MaxResponseBytes)]
+	}
+	reply.Body = redact(body, req, p, cut)
+	return reply, withdrawn, nil
 }
 
 func (c *Client) newRequest(ctx context.Context, p relay.Post) (*http.Request, error) {
 	method := cmp.Or(p.Method, http.MethodPost)
-	req, err := http.NewRequestWithContext(ctx, method, p.URL, bytes.NewReader(p.Body))
+	req, err := http.NewRequestWithContext(ctx, method, c.urlOf(p), bytes.NewReader(p.Body))
 	if err != nil {
 		return nil, fmt.Errorf("%w: URL cannot be parsed", ErrRequest) // err quotes the URL
 	}

@@ -45,3 +45,6 @@ func (c *Client) CloseIdleConnections() { c.usual.CloseIdleConnections() }
 
 // SetClock sets the clock that tells the age of tokens.
 func (c *Client) SetClock(now func() time.Time) { c.tokens.now = now }
+
+// SetRoleClock sets the clock that tells the age of a role's credentials.
+func (c *Client) SetRoleClock(now func() time.Time) { c.roles.now = now }

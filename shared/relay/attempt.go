@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/retry"
@@ -27,6 +28,9 @@ type target struct {
 	secrets    []string         // removed from the endpoint's answers
 	refers     bool             // some of its values are references to secrets stored elsewhere
 	transforms transforms
+	// to is the AWS resource that URL names, with the endpoint's texts for it; nil: none
+	to    *destination.Destination
+	texts *transform.Texts
 	// unready says what the operator has to mend before anything can be sent; nil: nothing.
 	unready error
 }
@@ -57,12 +61,13 @@ type attemptResult struct {
 	pause      time.Time     // no delivery to this endpoint before then
 	overload   bool          // a sign of overload: the endpoint is paused if it repeats it
 	disable    string        // why the endpoint wants no more; "": it did not say so
+	code       string        // what a destination calls its error; "": none
 }
 
 func (r attemptResult) verdict(probe bool) gate.Verdict {
 	why := string(r.attempt.Outcome)
 	if r.attempt.StatusCode != 0 {
-		why = strconv.Itoa(r.attempt.StatusCode)
+		why = cmp.Or(r.code, strconv.Itoa(r.attempt.StatusCode))
 	}
 	return gate.Verdict{
 		Failed: r.attempt.Outcome != Succeeded, Why: why, Probe: probe, Pause: r.pause,
@@ -108,7 +113,7 @@ func (s *step) attempt(ctx context.Context, ep *target) (attemptResult, error) {
 	if !enoughTime(ctx, ep) { // the gate and the body may have taken some
 		return attemptResult{}, errDeadline
 	}
-	post, err := s.deliverer.request(ep, s.event, r.attempt.Number, s.toSend(body), began)
+	post, err := s.request(ep, body, began)
 	var reply Reply
 	if err == nil {
 		stop := s.watch(ctx)
@@ -122,6 +127,14 @@ func (s *step) attempt(ctx context.Context, ep *target) (attemptResult, error) {
 	}
 	r.listen(reply, ended)
 	return r, nil
+}
+
+// request returns the POST of this attempt. Its error is a *PostError.
+func (s *step) request(ep *target, body []byte, at time.Time) (Post, error) {
+	if s.addressed != nil {
+		return s.requestTo(ep), nil
+	}
+	return s.deliverer.request(ep, s.event, s.task.Attempt, s.toSend(body), at)
 }
 
 // request returns the signed POST of an event. Its error is a *PostError.
@@ -156,8 +169,12 @@ func (a *Attempt) conclude(reply Reply, err error) error {
 		return err
 	}
 	a.StatusCode, a.Response = reply.StatusCode, reply.Body
+	accepted := a.StatusCode >= 200 && a.StatusCode < 300
+	if reply.Result != nil {
+		accepted, a.Error = reply.Result.Verdict == destination.Accepted, reply.Result.Text
+	}
 	a.Outcome = FailedAnswer
-	if a.StatusCode >= 200 && a.StatusCode < 300 {
+	if accepted {
 		a.Outcome = Succeeded
 	}
 	return nil
@@ -198,6 +215,9 @@ func (d *Deliverer) loadEndpoint(
 		return nil, fmt.Errorf("endpoint %s: %w", k, err)
 	}
 	if err := t.arm(ctx, d.cfg.Secrets); err != nil {
+		return nil, fmt.Errorf("endpoint %s: %w", k, err)
+	}
+	if err := t.aim(); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", k, err)
 	}
 	return t, nil

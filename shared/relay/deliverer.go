@@ -172,6 +172,8 @@ type step struct {
 
 	stored  []byte            // the event's body, once it was read
 	content *transform.Result // what a transform made of the event; nil: it is sent as it came
+	// what a destination gets, and its request; nil: the endpoint has a URL of its own
+	addressed *addressed
 }
 
 // run handles the message. Each row below may be the end; otherwise the next row follows.
@@ -187,6 +189,7 @@ type step struct {
 //	         the endpoint is ordered, the queue is not     the delivery goes to the ordered queue
 //	         too little time is left                       it is received again at once
 //	         its transform fails or leaves nothing         the delivery dies, or is unneeded
+//	         its destination cannot take it                the delivery dies
 //	admit    the endpoint is slow                          it is sent to the slow queue
 //	         the gate holds or refuses it                  the delivery waits, or dies
 //	         the endpoint has no proof yet                 the proof is asked for, the delivery waits

@@ -56,6 +56,8 @@ const (
 	Declined Reason = "declined"
 	// the transform failed for this event; Attempt.Error says why
 	TransformFailed Reason = "transform"
+	// the event is larger than its destination takes
+	TooLarge Reason = "too_large"
 )
 
 // Attempt is one try of a delivery: usually one POST.
@@ -64,9 +66,10 @@ type Attempt struct {
 	At         time.Time     // UTC, whole milliseconds; its start
 	Duration   time.Duration // whole milliseconds
 	Outcome    Outcome
-	StatusCode int    // 0: no status line came
-	Error      string // what went wrong, without secrets; "" after an answer
-	Response   []byte // the first MaxResponseBytes of the answer's body
+	StatusCode int // 0: no status line came
+	// what went wrong, without secrets; "" after an answer, unless a destination gave it
+	Error    string
+	Response []byte // the first MaxResponseBytes of the answer's body
 }
 
 // MaxResponseBytes is how many bytes of an answer are read and kept with the attempt.

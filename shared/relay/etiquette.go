@@ -22,6 +22,10 @@ func (r *attemptResult) listen(reply Reply, now time.Time) {
 	if r.attempt.Outcome == Succeeded || r.attempt.StatusCode == 0 {
 		return
 	}
+	if reply.Result != nil {
+		r.heedDestination(*reply.Result, now)
+		return
+	}
 	if wait, ok := retry.RetryAfter(reply.Header[headerRetryAfter], now); ok &&
 		reply.StatusCode >= 400 {
 		r.retryAfter = wait

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 )
@@ -166,6 +167,16 @@ type Post struct {
 	// nothing. Its Signature is in Header already.
 	Auth    *catalog.Auth
 	Secrets []string // texts that the poster removes from the answer, beside those that Auth adds
+	// To is the destination that the request is for, whose answer the poster has to read; nil: none
+	To *Destination
+}
+
+// Destination is an AWS resource that gets deliveries.
+type Destination struct {
+	destination.Destination
+	Options destination.Options
+	// what was delivered, for people; the request has it in the service's form
+	Message destination.Message
 }
 
 // ReplyHeaders returns the names of the answer's headers that the relay reads: those that say when
@@ -179,6 +190,8 @@ type Reply struct {
 	StatusCode int
 	Header     Header // those of ReplyHeaders; nil if there are none
 	Body       []byte // at most MaxResponseBytes
+	// Result is what the answer of Post.To means; nil: the status says it
+	Result *destination.Result
 }
 
 // PostError tells why a POST got no answer.

@@ -59,12 +59,15 @@ func (t *target) transformOf(source string) (*transform.Transform, error) {
 // for which the transform fails, or leaves nothing, takes nothing of a limit and is no probe. ended
 // is the attempt that is recorded then; nil: go on with ep, which may be newer.
 func (s *step) shape(ctx context.Context, ep *target) (_ *target, ended *attemptResult, err error) {
-	if ep.spec(s.event.Source) == "" {
+	if ep.spec(s.event.Source) == "" && ep.to == nil {
 		return ep, nil, nil
 	}
 	skip, err := s.transform(ctx, ep)
-	failed, isTheirs := errors.AsType[*transform.Error](err)
-	if isTheirs {
+	if err == nil && !skip {
+		err = s.address(ctx, ep)
+	}
+	why, text := unfit(err)
+	if why != "" {
 		// the operator may have mended it a moment ago
 		current, err := s.currentEndpoint(ctx)
 		if err != nil {
@@ -74,19 +77,23 @@ func (s *step) shape(ctx context.Context, ep *target) (_ *target, ended *attempt
 			a := s.skip(EndpointGone, "the endpoint is no longer in the catalog")
 			return nil, &a, nil
 		}
-		if current.spec(s.event.Source) != ep.spec(s.event.Source) {
+		if current.spec(s.event.Source) != ep.spec(s.event.Source) || !current.sameAim(ep) {
 			return s.shape(ctx, current)
 		}
 	}
 	switch {
-	case isTheirs:
-		s.failedToShape(ctx, ep, failed)
-		a := s.skip(TransformFailed, failed.Problem)
+	case why != "":
+		if failed, ok := errors.AsType[*transform.Error](err); ok {
+			s.failedToShape(ctx, ep, failed)
+		}
+		a := s.skip(why, text)
 		return ep, &a, nil
 	case err != nil:
 		return ep, nil, err
 	}
-	s.deliverer.streaks.end(streakOf(s.event.Source, ep.endpoint.Name))
+	if s.content != nil {
+		s.deliverer.streaks.end(streakOf(s.event.Source, ep.endpoint.Name))
+	}
 	if skip {
 		a := s.skip("", nothingToSend)
 		return ep, &a, nil
@@ -97,20 +104,12 @@ func (s *step) shape(ctx context.Context, ep *target) (_ *target, ended *attempt
 // transform applies the endpoint's transform to the event. skip: there is nothing to send.
 func (s *step) transform(ctx context.Context, ep *target) (skip bool, err error) {
 	t, err := ep.transformOf(s.event.Source)
-	if err != nil {
+	if err != nil || t == nil {
 		return false, err
 	}
-	body, err := s.body(ctx)
+	e, err := s.transformable(ctx, t.NeedsData())
 	if err != nil {
 		return false, err
-	}
-	e := transform.Event{
-		ID: s.event.ID, Type: s.event.Type, Source: s.event.Source, Trust: string(s.event.Trust),
-		Time: s.event.ReceivedAt, Header: s.event.Header, Body: body,
-	}
-	if t.NeedsData() {
-		doc := s.event.document(body)
-		e.Data, e.Opaque = doc.Text, doc.Opaque
 	}
 	result, err := t.Apply(ctx, e, s.cfg.JQ)
 	if err != nil {
@@ -118,6 +117,23 @@ func (s *step) transform(ctx context.Context, ep *target) (skip bool, err error)
 	}
 	s.content = &result
 	return result.Skip, nil
+}
+
+// transformable returns the event as transforms see it. data tells whether they need its document.
+func (s *step) transformable(ctx context.Context, data bool) (transform.Event, error) {
+	body, err := s.body(ctx)
+	if err != nil {
+		return transform.Event{}, err
+	}
+	e := transform.Event{
+		ID: s.event.ID, Type: s.event.Type, Source: s.event.Source, Trust: string(s.event.Trust),
+		Time: s.event.ReceivedAt, Header: s.event.Header, Body: body,
+	}
+	if data {
+		doc := s.event.document(body)
+		e.Data, e.Opaque = doc.Text, doc.Opaque
+	}
+	return e, nil
 }
 
 // failedToShape counts a failure, and tells the operator of the tenth in a row.

@@ -95,16 +95,8 @@ type run struct {
 // an *Error if the transform fails for this event.
 func (t *Transform) Apply(ctx context.Context, e Event, runner Runner) (Result, error) {
 	r := &run{event: &e}
-	if t.places != nil {
-		if e.Opaque {
-			return Result{}, failf("the event's document exceeds a limit, so it was not read")
-		}
-		if len(e.Data) > 0 {
-			var err error
-			if r.found, err = t.places.Collect(e.Data); err != nil {
-				return Result{}, failf("the event's document is not JSON")
-			}
-		}
+	if err := r.find(t.places); err != nil {
+		return Result{}, err
 	}
 	result := Result{Header: map[string]string{}}
 	switch skip, err := t.fill(ctx, r, runner, &result); {
@@ -117,6 +109,23 @@ func (t *Transform) Apply(ctx context.Context, e Event, runner Runner) (Result, 
 		return Result{}, err
 	}
 	return result, nil
+}
+
+// find looks up the places in the event's document; nil: there are none.
+func (r *run) find(places *document.Places) (err error) {
+	e := r.event
+	switch {
+	case places == nil:
+		return nil
+	case e.Opaque:
+		return failf("the event's document exceeds a limit, so it was not read")
+	case len(e.Data) == 0:
+		return nil
+	}
+	if r.found, err = places.Collect(e.Data); err != nil {
+		return failf("the event's document is not JSON")
+	}
+	return nil
 }
 
 // fill sets the body.
@@ -189,6 +198,23 @@ func (t *Transform) Program() string { return t.shape.program }
 
 // NeedsData tells whether the transform reads Event.Data.
 func (t *Transform) NeedsData() bool { return t.places != nil || t.UsesJQ() }
+
+// RequestKeys returns the keys beside the body that the transform has: method, path, query,
+// headers. A preset may set headers too.
+func (t *Transform) RequestKeys() (keys []string) {
+	for _, one := range []struct {
+		key   string
+		there bool
+	}{
+		{"method", t.method != nil}, {"path", t.path != nil}, {"query", t.query != nil},
+		{"headers", t.headers != nil},
+	} {
+		if one.there {
+			keys = append(keys, one.key)
+		}
+	}
+	return keys
+}
 
 // Headers returns the names of the headers that the transform may set, in lower case.
 func (t *Transform) Headers() []string {

@@ -59,15 +59,7 @@ func Parse(spec []byte) (t *Transform, err error) {
 			Problem: "it is not a map; write for example {preset: slack, text: \"{type}\"}",
 		}
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			e, ok := r.(*ParseError)
-			if !ok {
-				panic(r)
-			}
-			t, err = nil, e
-		}
-	}()
+	defer recoverParse(&err)
 	b := &builder{spec: map[string][]byte{}}
 	for name, raw := range document.Members(spec) {
 		if b.spec[name] != nil {
@@ -77,6 +69,17 @@ func Parse(spec []byte) (t *Transform, err error) {
 		b.keys = append(b.keys, name)
 	}
 	return b.transform(), nil
+}
+
+// recoverParse sets err to the *ParseError of a panic.
+func recoverParse(err *error) {
+	if r := recover(); r != nil {
+		e, ok := r.(*ParseError)
+		if !ok {
+			panic(r)
+		}
+		*err = e
+	}
 }
 
 func refuse(at, format string, args ...any) {

@@ -1651,6 +1651,7 @@ func reasonText(reason string) string {
 		"endpoint_gone": "the endpoint is disabled or deleted",
 		"declined":      "the endpoint’s answer was final",
 		"transform":     "the transform failed",
+		"too_large":     "larger than its destination takes",
 	}
 	if t := texts[reason]; t != "" {
 		return t

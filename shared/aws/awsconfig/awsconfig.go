@@ -1,6 +1,7 @@
 package awsconfig
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -101,6 +102,24 @@ type endpoints struct{}
 func (endpoints) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
 	url := os.Getenv("AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(sdkID, " ", "_")))
 	return url, url != "", nil
+}
+
+// Endpoint returns the base URL in the environment for a service by its short name, such as sqs.
+// It is "" for AWS's own.
+func Endpoint(service string) string {
+	e := endpoints{}
+	if e.ignored() {
+		return ""
+	}
+	url, _, _ := e.GetServiceBaseEndpoint(context.Background(), sdkIDs[service])
+	return cmp.Or(url, os.Getenv("AWS_ENDPOINT_URL"))
+}
+
+// sdkIDs are the ids of the services whose endpoints are asked for by a short name.
+// https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html
+var sdkIDs = map[string]string{
+	"sqs": "SQS", "sns": "SNS", "events": "EventBridge", "lambda": "Lambda", "states": "SFN",
+	"sts": "STS",
 }
 
 // GetIgnoreConfiguredEndpoints reports whether the environment forbids endpoints other than AWS's

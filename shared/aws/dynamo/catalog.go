@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
 )
@@ -85,6 +86,8 @@ type endpointDoc struct {
 	OrderKey    *string           `json:"orderKey,omitempty"`
 	// by source; JSON in strings, so it is read back exactly as written
 	Sends map[string]string `json:"sends,omitempty"`
+	// null: URL is not an ARN
+	Destination *destination.Options `json:"destination,omitempty"`
 }
 
 // routesDoc is a part of the subscriptions to a source.
@@ -394,7 +397,7 @@ func endpointDocs(e catalog.Endpoint) (endpointDoc, sealedDoc) {
 		MaxAgeNs: e.MaxAge, Final: e.Final,
 		RateLimit: e.RateLimit, RatePerNs: e.RatePer, Concurrency: e.Concurrency,
 		SecretsMade: e.SecretsMade, Prove: e.Prove, Sends: e.Sends,
-		OrderKey: orderKey(e.Order)}
+		OrderKey: orderKey(e.Order), Destination: e.Destination}
 	secret := sealedDoc{Secrets: e.Secrets, Retiring: e.Retiring, Header: e.Header, Auth: e.Auth}
 	if e.TLS != nil {
 		doc.Certificate, doc.Authorities, secret.TLSKey = string(e.TLS.Certificate),
@@ -433,7 +436,7 @@ func plainEndpoint(it item) (catalog.Endpoint, error) {
 		Name: name, URL: doc.URL, Timeout: doc.TimeoutNs, Schedule: doc.Schedule,
 		MaxAge: doc.MaxAgeNs, Final: doc.Final, RateLimit: doc.RateLimit, RatePer: doc.RatePerNs,
 		Concurrency: doc.Concurrency, SecretsMade: doc.SecretsMade, Prove: doc.Prove,
-		Order: orderOf(doc.OrderKey), Sends: doc.Sends,
+		Order: orderOf(doc.OrderKey), Sends: doc.Sends, Destination: doc.Destination,
 	}
 	e.ManagedBy, e.Changed = stampOf(it)
 	if doc.Certificate != "" || doc.Authorities != "" {

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
@@ -124,6 +125,17 @@ func fullCatalog() catalog.Catalog {
 			{
 				Name: "billing", URL: "https://billing.example.com",
 				Secrets: []string{"whsec_YmlsbGluZw=="}, ManagedBy: catalog.ManagedByAPI,
+			},
+			{
+				Name: "bus", URL: "arn:aws:events:eu-central-1:123456789012:event-bus/shop",
+				Secrets: []string{"whsec_YnVz"}, Destination: &destination.Options{
+					Envelope: destination.JSON, Group: "{data.é}", DetailType: "<{type}>",
+					BusSource: "shop", Wait: true,
+				},
+				Auth: &catalog.Auth{SigV4: &catalog.SigV4{
+					Service: "events", Region: "eu-central-1", ExternalID: "x",
+					Role: "arn:aws:iam::999999999999:role/relay",
+				}},
 			},
 			{Name: "knows-another", URL: "https://other.example.com",
 				Secrets: []string{"whsk_c2VjcmV0"}, Auth: &catalog.Auth{

@@ -3,6 +3,7 @@ package conformance
 import (
 	"time"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
@@ -64,10 +65,17 @@ func CatalogV1() catalog.Catalog {
 					Signature: &catalog.Signature{
 						Provider: "hmac", HMAC: &hmac, Secret: "secret", Alone: true,
 					},
-					SigV4: &catalog.SigV4{Service: "execute-api", Region: "eu-central-1"},
+					SigV4: &catalog.SigV4{
+						Service: "execute-api", Region: "eu-central-1",
+						Role: "arn:aws:iam::999999999999:role/relay", ExternalID: "external",
+					},
 				},
 				Order: byAccount, SecretsMade: true, Prove: catalog.ProvePing,
 				Sends: map[string]string{"whole": `{"body":{"id":"{data.id}"}}`},
+				Destination: &destination.Options{
+					Envelope: destination.JSON, Group: "{data.id}", DetailType: "{type}",
+					BusSource: "shop", Wait: true,
+				},
 				Retiring: []catalog.RetiringSecret{
 					{
 						Secret: "whsec_old",

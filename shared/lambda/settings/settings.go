@@ -84,6 +84,8 @@ type Admin struct {
 	SecretsKeyARN string `env:"RELAY_SECRETS_KEY_ARN,notEmpty"`
 	// for the relay's own events
 	IngestQueueURL string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
+	// ARNs of destinations and roles that deliver may use; separated by commas
+	Send []string `env:"RELAY_SEND"`
 	// for pings
 	DeliveryQueueURL string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	// for jobs that send deliveries again

@@ -11,6 +11,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/verify"
@@ -50,8 +51,11 @@ type (
 		Tenant  *catalog.TenantOf `json:"tenant,omitempty"`
 	}
 	endpointDoc struct {
-		Name     string            `json:"name"` // plain
-		URL      string            `json:"url"`
+		Name string `json:"name"` // plain
+		URL  string `json:"url"`
+
+		Destination *destination.Options `json:"destination,omitempty"`
+
 		Secrets  []string          `json:"secrets"`
 		Header   map[string]string `json:"header"`
 		Timeout  time.Duration     `json:"timeout"`  // nanoseconds

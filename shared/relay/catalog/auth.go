@@ -64,10 +64,14 @@ type Signature struct {
 	Alone  bool   `json:"alone,omitempty"` // the headers of Standard Webhooks are not sent
 }
 
-// SigV4 signs requests for AWS, with the credentials of the deliver function's role.
+// SigV4 signs requests for AWS, with the credentials of the deliver function's role, or of another
+// role that it assumes.
 type SigV4 struct {
 	Service string `json:"service"` // execute-api, lambda, …
 	Region  string `json:"region"`
+	Role    string `json:"role,omitempty"` // ARN of the role to assume; "": none
+	// what the role's trust policy asks for; "": nothing
+	ExternalID string `json:"externalId,omitempty"`
 }
 
 // SecretPrefix begins a reference to a secret of AWS Secrets Manager, which replaces the secret

@@ -3,6 +3,7 @@ package catalog
 import (
 	"time"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/verify"
 )
 
@@ -34,7 +35,11 @@ func (s Source) Learns() bool {
 // Endpoint is a URL to which webhooks are POSTed.
 type Endpoint struct {
 	Name string // [a-z0-9][a-z0-9-]{0,62}
-	URL  string // absolute, http or https, without userinfo or fragment
+	// absolute, http or https, without userinfo or fragment; or the ARN of a destination
+	URL string
+	// what package destination needs to know beside the ARN; nil: URL is not an ARN. Otherwise Auth
+	// signs with SigV4.
+	Destination *destination.Options
 	// Standard Webhooks secrets (whsec_… or whsk_…), at least one; each signs every request
 	Secrets []string
 	Header  map[string]string // static headers, lower-case names, added to every request

@@ -1,0 +1,242 @@
+package destination
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Answer is what a service answered.
+type Answer struct {
+	Status int
+	Header func(name string) string
+	// Body is the beginning of the body, of MaxAnswerBytes.
+	Body []byte
+}
+
+// MaxAnswerBytes is how much of an answer must be read so that Read can tell what it means. Nearly
+// every answer has less than 1 KiB. That of an express workflow repeats its input and has its
+// output, of 256 KiB each, written as JSON in JSON.
+const MaxAnswerBytes = 4 << 20
+
+// AnswerHeaders are the headers that Read looks at.
+var AnswerHeaders = []string{"x-amzn-errortype", "x-amz-function-error", "x-amzn-query-error"}
+
+// Verdict is what an answer means for the delivery.
+type Verdict int
+
+// The verdicts.
+const (
+	Accepted  Verdict = iota
+	Failed            // it is retried
+	Throttled         // it is retried, and the endpoint is left alone for a while
+	Denied            // it is retried after a long wait: somebody has to grant something
+	TooLarge          // it would fail again
+)
+
+// Result is what an answer means.
+type Result struct {
+	Verdict Verdict
+	Code    string // the service's own; "" if it gave none
+	Text    string // what to tell the operator; "" if the message was accepted
+}
+
+// fault is an error as a service writes it.
+type fault struct {
+	code, message string
+}
+
+type answer struct {
+	Answer
+	wait bool
+}
+
+// throttling are the codes by which services say that there is too much to do. They are those of
+// the AWS SDKs (github.com/aws/aws-sdk-go-v2, aws/retry: DefaultThrottleErrorCodes), and those of
+// the services here that the SDKs retry for other reasons.
+var throttling = []string{
+	"Throttling", "ThrottlingException", "ThrottledException", "Throttled", "RequestThrottled",
+	"RequestThrottledException", "TooManyRequestsException",
+	"ProvisionedThroughputExceededException",
+	"TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+	"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
+	"KMSThrottlingException", "KmsThrottled", "OverLimit", "ExecutionLimitExceeded",
+	"ConcurrentInvocationLimitExceeded", "ServiceUnavailable", "ServiceUnavailableException",
+}
+
+var denials = []string{
+	"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException",
+	"NotAuthorized", "NotAuthorizedForSourceException", "UnauthorizedOperation",
+	"KMSAccessDenied", "KMSAccessDeniedException",
+	"KmsAccessDenied",
+}
+
+var oversizes = []string{
+	"RequestTooLargeException", "EntityTooLarge", "RequestEntityTooLargeException",
+	"MaxMessageLengthExceeded", "BatchRequestTooLong", "MessageRejected.TooLarge",
+}
+
+// tooLong are the words by which services say that a message is too large where they have no code
+// for it: "One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes.",
+// "Invalid parameter: Message too long", "Total size of the entries in the request is over the
+// limit.", "Input length must be less than or equal to 262144".
+var tooLong = regexp.MustCompile(
+	`(?i)must be shorter than|too long|over the limit|exceed(s|ed)? the (maximum|limit|max)|` +
+		`length (must be )?less than or equal to|MaxMessageSize`,
+)
+
+// Read returns what an answer means. The text never has the request in it.
+func (d Destination) Read(a Answer, o Options) Result {
+	in := answer{Answer: a, wait: o.Wait}
+	var f *fault
+	switch {
+	case a.Status < 200 || a.Status > 299:
+		f = in.fault()
+	case d.Kind.must().failed != nil:
+		f = d.Kind.must().failed(in)
+	}
+	if f == nil || d.isRepeat(f) {
+		return Result{Verdict: Accepted}
+	}
+	out := Result{Verdict: f.verdict(a.Status), Code: f.code, Text: f.text(a.Status)}
+	if out.Verdict == Denied {
+		out.Text = fmt.Sprintf("%s on %s is not allowed: %s", d.Action(o), d.ARN, out.Text)
+	}
+	return out
+}
+
+// isRepeat tells whether the service has this message already. A standard workflow says so when a
+// name comes again after its execution has ended, or with another input:
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+func (d Destination) isRepeat(f *fault) bool {
+	return d.Kind == States && f.code == "ExecutionAlreadyExists"
+}
+
+func (f *fault) verdict(status int) Verdict {
+	switch {
+	case slices.Contains(denials, f.code):
+		return Denied
+	case slices.Contains(oversizes, f.code), status == 413, tooLong.MatchString(f.message):
+		return TooLarge
+	case slices.Contains(throttling, f.code), status == 429:
+		return Throttled
+	case f.code == "" && status == 403:
+		return Denied
+	default:
+		return Failed
+	}
+}
+
+// maxText is the longest text of a service that is told to the operator.
+const maxText = 500
+
+func (f *fault) text(status int) string {
+	text := strings.TrimSuffix(f.code+": "+f.message, ": ")
+	text = strings.TrimPrefix(text, ": ")
+	if text == "" {
+		text = fmt.Sprintf("the service answered %d", status)
+	}
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text)
+	return limited(text, maxText)
+}
+
+// fault reads the error of an answer that is not 2xx, in any of the protocols.
+func (a answer) fault() *fault {
+	if bytes.HasPrefix(bytes.TrimSpace(a.Body), []byte("<")) {
+		return &fault{code: element(a.Body, "Code"), message: element(a.Body, "Message")}
+	}
+	var body struct {
+		Type    string `json:"__type"`
+		Code    string `json:"code"`
+		Message string `json:"message"` // also Message: encoding/json ignores the case
+	}
+	_ = json.Unmarshal(a.Body, &body) // an answer that is not JSON has no code
+	code := firstOf(body.Type, a.Header("x-amzn-errortype"), body.Code)
+	// com.amazonaws.sqs#QueueDoesNotExist, or ResourceNotFoundException:http://…
+	code, _, _ = strings.Cut(code[strings.LastIndexByte(code, '#')+1:], ":")
+	// SQS keeps the older name of an error here: AWS.SimpleQueueService.NonExistentQueue;Sender
+	if query, _, _ := strings.Cut(a.Header("x-amzn-query-error"), ";"); code == "" {
+		code = query
+	}
+	return &fault{code: code, message: body.Message}
+}
+
+// element returns the text of an XML element.
+func element(text []byte, name string) string {
+	_, rest, _ := bytes.Cut(text, []byte("<"+name+">"))
+	inner, _, found := bytes.Cut(rest, []byte("</"+name+">"))
+	if !found {
+		return ""
+	}
+	return html.UnescapeString(string(inner))
+}
+
+// unreadable is the fault of a 200 that cannot be read, which must not count as success.
+func unreadable() *fault { return &fault{message: "the answer cannot be read"} }
+
+// failedEntry looks for the failure of the one entry in a 200 of PutEvents.
+func failedEntry(a answer) *fault {
+	var body struct {
+		FailedEntryCount *int
+		Entries          []struct{ ErrorCode, ErrorMessage string }
+	}
+	switch err := json.Unmarshal(a.Body, &body); {
+	case err != nil || body.FailedEntryCount == nil:
+		return unreadable()
+	case *body.FailedEntryCount == 0:
+		return nil
+	case len(body.Entries) == 0:
+		return unreadable()
+	}
+	return &fault{code: body.Entries[0].ErrorCode, message: body.Entries[0].ErrorMessage}
+}
+
+// failedFunction looks for the failure of a function that was waited for: its status is 200.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-sync.html
+func failedFunction(a answer) *fault {
+	kind := a.Header("x-amz-function-error")
+	if kind == "" {
+		return nil
+	}
+	var body struct {
+		Type    string `json:"errorType"`
+		Message string `json:"errorMessage"`
+	}
+	_ = json.Unmarshal(a.Body, &body) // a runtime may answer anything
+	return &fault{
+		code: "Function." + kind,
+		message: strings.TrimPrefix(
+			strings.TrimSuffix(body.Type+": "+body.Message, ": "), ": ",
+		),
+	}
+}
+
+// failedExecution looks for the failure of a workflow that was waited for: its status is 200.
+func failedExecution(a answer) *fault {
+	if !a.wait {
+		return nil
+	}
+	var body struct{ Status, Error, Cause string }
+	switch err := json.Unmarshal(a.Body, &body); {
+	case err != nil || body.Status == "":
+		return unreadable()
+	case body.Status == "SUCCEEDED":
+		return nil
+	}
+	return &fault{
+		code: "Execution." + body.Status,
+		message: strings.TrimPrefix(
+			strings.TrimSuffix(body.Error+": "+body.Cause, ": "), ": ",
+		),
+	}
+}

@@ -1,0 +1,212 @@
+package destination
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Kind is an AWS service that can be a destination.
+type Kind string
+
+// The kinds.
+const (
+	SQS    Kind = "sqs"
+	SNS    Kind = "sns"
+	Events Kind = "events" // an EventBridge bus
+	Lambda Kind = "lambda"
+	States Kind = "states" // Step Functions
+)
+
+// Destination is a resource of AWS to which events are sent.
+type Destination struct {
+	Kind Kind
+	// ARN is the resource's, as the setting that grants it has it.
+	ARN       string
+	Partition string // aws, aws-cn, …
+	Region    string // "": the relay's own
+	Account   string
+	Name      string // of the resource
+}
+
+// Options are what an endpoint says about its destination. They are stored in the catalog: do not
+// change the JSON names.
+type Options struct {
+	Envelope Envelope `json:"envelope,omitempty"` // "": the kind's own, see Destination.Envelope
+	// Templates of package transform.
+	Group      string `json:"group,omitempty"`      // of SQS and SNS: the message group
+	DetailType string `json:"detailType,omitempty"` // of a bus; "": the event's type
+	BusSource  string `json:"busSource,omitempty"`  // of a bus; "": relay. and the source's name
+	// Wait: Lambda and Step Functions run to their end, and their failure is the attempt's.
+	Wait bool `json:"wait,omitempty"`
+}
+
+// Envelope is the form in which an event is sent.
+type Envelope string
+
+// The envelopes.
+const (
+	// Raw is the webhook's body. What else is known of the event is in attributes, where the
+	// service has them.
+	Raw Envelope = "raw"
+	// JSON is an object with id, type, source, trust, time, headers and data.
+	JSON Envelope = "json"
+)
+
+// kind is what differs between the services.
+type kind struct {
+	arn      *regexp.Regexp
+	form     string   // of the ARN, for people
+	envelope Envelope // default
+	onlyJSON bool     // the content must be JSON
+	options  []string // keys of the configuration that it has, beside envelope
+	action   func(Options) string
+	request  func(Destination, Message, Options) (Request, error)
+	failed   func(answer) *fault // looks for a failure in a 2xx; nil: there is none
+}
+
+// traits returns what differs for the kind. known is false if there is no such kind.
+func (k Kind) traits() (t kind, known bool) {
+	switch k {
+	case SQS:
+		return kind{
+			arn: queueForm, form: "arn:aws:sqs:REGION:ACCOUNT:QUEUE", envelope: Raw,
+			options: []string{"group"}, action: always("sqs:SendMessage"), request: sendMessage,
+		}, true
+	case SNS:
+		return kind{
+			arn: topicForm, form: "arn:aws:sns:REGION:ACCOUNT:TOPIC", envelope: Raw,
+			options: []string{"group"}, action: always("sns:Publish"), request: publish,
+		}, true
+	case Events:
+		return kind{
+			arn: busForm, form: "arn:aws:events:REGION:ACCOUNT:event-bus/BUS", envelope: JSON,
+			onlyJSON: true, options: []string{"detail_type", "bus_source"},
+			action: always("events:PutEvents"), request: putEvents, failed: failedEntry,
+		}, true
+	case Lambda:
+		return kind{
+			arn: functionForm, form: "arn:aws:lambda:REGION:ACCOUNT:function:NAME", envelope: JSON,
+			onlyJSON: true, options: []string{"wait"}, action: always("lambda:InvokeFunction"),
+			request: invoke, failed: failedFunction,
+		}, true
+	case States:
+		return kind{
+			arn: machineForm, form: "arn:aws:states:REGION:ACCOUNT:stateMachine:NAME",
+			envelope: JSON, onlyJSON: true, options: []string{"wait"}, action: startAction,
+			request: startExecution, failed: failedExecution,
+		}, true
+	default:
+		return kind{}, false
+	}
+}
+
+// must returns the traits of a kind that exists.
+func (k Kind) must() kind {
+	t, _ := k.traits()
+	return t
+}
+
+// The forms of what follows the account in an ARN. The first group is the name.
+var (
+	queueForm    = regexp.MustCompile(`^([A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)$`)
+	topicForm    = regexp.MustCompile(`^([A-Za-z0-9_-]{1,256}|[A-Za-z0-9_-]{1,251}\.fifo)$`)
+	busForm      = regexp.MustCompile(`^event-bus/([A-Za-z0-9/._-]{1,256})$`)
+	functionForm = regexp.MustCompile(
+		`^function:([A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]{1,128})?)$`,
+	)
+	machineForm = regexp.MustCompile(
+		`^stateMachine:([A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_-]{1,80})?)$`,
+	)
+)
+
+const mebibyte = 1 << 20
+
+func always(action string) func(Options) string {
+	return func(Options) string { return action }
+}
+
+// order is the order in which people are told of the kinds.
+var order = []Kind{SQS, SNS, Events, Lambda, States}
+
+// Kinds returns all kinds.
+func Kinds() []Kind { return order }
+
+// Form returns how the ARN of a kind is written.
+func (k Kind) Form() string { return k.must().form }
+
+// HasOption tells whether endpoints of the kind have a key of the configuration.
+func (k Kind) HasOption(key string) bool {
+	return slices.Contains(k.must().options, key)
+}
+
+// Is tells whether the URL of an endpoint is that of a destination.
+func Is(url string) bool { return strings.HasPrefix(url, "arn:") }
+
+var (
+	arnForm = regexp.MustCompile(
+		`^arn:(aws[a-z-]*):([a-z]+):([a-z]{2}(-[a-z]+)+-[0-9]{1,2}):([0-9]{12}):(.+)$`,
+	)
+	errNoARN = errors.New(
+		"is not an ARN of the form arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE, with a region such as eu-central-1 and 12 digits of the account",
+	)
+)
+
+// Parse reads the ARN of a destination. The error says what it should be.
+func Parse(url string) (Destination, error) {
+	found := arnForm.FindStringSubmatch(url)
+	if found == nil {
+		return Destination{}, errNoARN
+	}
+	k, known := Kind(found[2]).traits()
+	if !known {
+		return Destination{}, fmt.Errorf(
+			"is an ARN of %s, to which the relay cannot send; it can send to %s", found[2], kindList(),
+		)
+	}
+	d := Destination{
+		Kind: Kind(found[2]), ARN: url, Partition: found[1], Region: found[3], Account: found[5],
+	}
+	name := k.arn.FindStringSubmatch(found[6])
+	if name == nil {
+		return Destination{}, fmt.Errorf("is not of the form %s", k.form)
+	}
+	d.Name = name[1]
+	return d, nil
+}
+
+func kindList() string {
+	names := make([]string, len(order))
+	for i, k := range order {
+		names[i] = string(k)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// IsFIFO tells whether it is a queue or topic that keeps the order.
+func (d Destination) IsFIFO() bool { return strings.HasSuffix(d.Name, ".fifo") }
+
+// Service returns the service's name in a signature.
+func (d Destination) Service() string { return string(d.Kind) }
+
+// Action returns the IAM action that sending needs.
+func (d Destination) Action(o Options) string { return d.Kind.must().action(o) }
+
+// Envelope returns the form in which events are sent.
+func (d Destination) Envelope(o Options) Envelope {
+	if o.Envelope != "" {
+		return o.Envelope
+	}
+	return d.Kind.must().envelope
+}
+
+// host returns the name of the service's endpoint. prefix is that of the host, mostly the service.
+func (d Destination) host(prefix string) string {
+	suffix := "amazonaws.com"
+	if d.Partition == "aws-cn" {
+		suffix += ".cn"
+	}
+	return prefix + "." + d.Region + "." + suffix
+}
