@@ -1,5 +1,5 @@
-// Package standin plays the destinations in AWS on one machine: it accepts what is sent to them, and
-// keeps the last of it in files, where it can be looked at.
+// Package standin plays the destinations in AWS on one machine: it accepts what is sent to them,
+// and keeps the last of it in files, where it can be looked at.
 //
 //	poster := standin.New(dir, egress.New(egress.Options{}))
 //	kept, err := standin.Sent(dir, "orders")
