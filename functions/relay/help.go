@@ -69,6 +69,7 @@ var examples = map[string][]string{
 	"jobs export":    {"relay jobs export --source github --since 7d --dir export"},
 	"jobs files":     {"relay jobs files job_03e6ljuqs03hd8fia6m8ehbp --dir export"},
 	"tail":           {"relay tail", "relay tail --source github --status dead --json"},
+	"sent":           {"relay sent orders", "relay sent orders --json"},
 	"find": {
 		"relay find 72d3162e-cc78-11e3-81ab-4c9367dc0958",
 		`relay find --where '{"data": {"order": ["A-1001"]}}' --since 7d`,

@@ -16,6 +16,7 @@ import (
 	"webhook-relay/shared/local/gateway"
 	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/local/sqlite"
+	"webhook-relay/shared/local/standin"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/transform/jq"
@@ -97,13 +98,13 @@ func openHost(dir string, o hostOptions) (*host, error) {
 	}
 	// this command is the jq process too, see main
 	h := &host{localRelay: l, jq: jq.New(program.Marked, self)}
-	if err := h.build(o); err != nil {
+	if err := h.build(dir, o); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
 	return h, nil
 }
 
-func (h *host) build(o hostOptions) error {
+func (h *host) build(dir string, o hostOptions) error {
 	if err := h.store.Host(); err != nil {
 		return err
 	}
@@ -133,8 +134,8 @@ func (h *host) build(o hostOptions) error {
 	}
 	deliverer, err := relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: catalogs, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{},
-		Slots: &memory.Slots{}, Bodies: bodies, Poster: egress.New(
-			egress.Options{Unguarded: !o.Guard},
+		Slots: &memory.Slots{}, Bodies: bodies, Poster: standin.New(
+			dir, egress.New(egress.Options{Unguarded: !o.Guard}),
 		),
 		Retry: h.queues[retryQueue], Slow: h.queues[slowQueue], Ordered: h.queues[orderedDelivery],
 		Dead: h.queues[deadQueue], Poison: h.queues[deliveryDLQ],

@@ -31,6 +31,7 @@ type commands struct {
 	Events        eventsCommand        `cmd:"" group:"look" help:"List events, and show what became of one."`
 	Deliveries    deliveriesCommand    `cmd:"" group:"look" help:"List deliveries, and show the attempts of one."`
 	Find          findCommand          `cmd:"" group:"look" help:"Find an event by the provider's id, or events by a pattern."`
+	Sent          sentCommand          `cmd:"" group:"look" help:"Show what the local stand-in of a destination in AWS got."`
 	Try           tryCommand           `cmd:"" group:"look" help:"Tell which subscriptions take an event, and why the others do not."`
 	Jobs          jobsCommand          `cmd:"" group:"look" help:"List, watch and end jobs; export events."`
 	Doctor        doctorCommand        `cmd:"" group:"look" help:"Check a relay: its address, token and clock, each endpoint, each source's last webhook, what died."`

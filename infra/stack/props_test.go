@@ -207,6 +207,13 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 			stack.Props{Invoke: []string{"arn:aws:sqs:eu-west-1:111122223333:q"}},
 			[]string{"invoke"},
 		},
+		"any queue to send to": {
+			stack.Props{Send: []string{"arn:aws:sqs:eu-west-1:111122223333:*"}}, []string{"send"},
+		},
+		"a table to send to": {
+			stack.Props{Send: []string{"arn:aws:dynamodb:eu-west-1:111122223333:table/x"}},
+			[]string{"send"},
+		},
 		"port 0": {
 			stack.Props{EgressPorts: []uint16{8443, 0}}, []string{"egressPorts: 0"},
 		},

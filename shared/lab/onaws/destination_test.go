@@ -1,0 +1,162 @@
+package onaws_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"webhook-relay/shared/destination"
+	"webhook-relay/shared/egress"
+	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/transform"
+)
+
+// TestDestinationQueue sends to queues of an emulator, and receives with the SDK's client.
+func TestDestinationQueue(t *testing.T) {
+	t.Parallel()
+	services := emulator.Start(t)
+	keys := credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", "")
+	var base string // of the URLs of the emulator's queues
+	client := awssqs.NewFromConfig(aws.Config{
+		Region: "us-east-1", BaseEndpoint: &services.SQS, Credentials: keys,
+	})
+	front := inFrontOf(t, services.SQS, &base)
+	poster := egress.New(egress.Options{
+		Unguarded: true, Credentials: keys,
+		Endpoint: func(string) string { return front },
+	})
+	for _, name := range []string{"destination", "destination.fifo"} {
+		attributes := map[string]string{}
+		if name == "destination.fifo" {
+			attributes["FifoQueue"] = "true"
+		}
+		queue, err := client.CreateQueue(t.Context(), &awssqs.CreateQueueInput{
+			QueueName: &name, Attributes: attributes,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		base = (*queue.QueueUrl)[:strings.Index(*queue.QueueUrl, "/0000")+1]
+		arns, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
+			QueueUrl:       queue.QueueUrl,
+			AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		arn := arns.Attributes["QueueArn"]
+		for attempt := 1; attempt <= 2; attempt++ { // a FIFO queue drops the second one
+			sendTo(t, poster, arn, attempt)
+		}
+		got := receiveAll(t, client, queue.QueueUrl)
+		if want := map[string]int{"destination": 2, "destination.fifo": 1}[name]; len(got) != want {
+			t.Fatalf("%s: %d messages, want %d", name, len(got), want)
+		}
+		for _, m := range got {
+			if *m.Body != `{"a":"é\u0000"}` ||
+				*m.MessageAttributes["webhook-id"].StringValue != "evt_1" ||
+				*m.MessageAttributes["relay-source"].StringValue != "app" {
+				t.Errorf("%s: %s %v", name, *m.Body, m.MessageAttributes)
+			}
+		}
+	}
+	missing := "arn:aws:sqs:us-east-1:000000000000:missing"
+	reply := postTo(t, poster, missing, 1)
+	if reply.Result.Verdict != destination.Failed ||
+		reply.Result.Code != "QueueDoesNotExist" {
+		t.Errorf("%d %+v", reply.StatusCode, reply.Result)
+	}
+}
+
+// inFrontOf returns the URL of a server that passes requests on to an emulator, which knows its
+// queues only by URLs with its own address.
+func inFrontOf(t *testing.T, base string, queues *string) string {
+	t.Helper()
+	to, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		body, _ := io.ReadAll(r.In.Body) // a part of a request fails at the emulator
+		body = bytes.Replace(
+			body, []byte("https://sqs.us-east-1.amazonaws.com/"), []byte(*queues), 1,
+		)
+		r.Out.Body, r.Out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}})
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
+func sendTo(t *testing.T, poster relay.Poster, arn string, attempt int) {
+	t.Helper()
+	if reply := postTo(t, poster, arn, attempt); reply.Result.Verdict != destination.Accepted {
+		t.Fatalf("%d %s %+v", reply.StatusCode, reply.Body, reply.Result)
+	}
+}
+
+func postTo(t *testing.T, poster relay.Poster, arn string, attempt int) relay.Reply {
+	t.Helper()
+	d, err := destination.Parse(arn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Request(destination.Message{
+		Event: transform.Event{
+			ID: "evt_1", Source: "app", Time: time.Now(), Body: []byte(`{"a":"é\u0000"}`),
+		},
+		Once: "evt_1", Endpoint: "orders", Attempt: attempt,
+	}, destination.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := poster.Post(t.Context(), relay.Post{
+		Method: r.Method, URL: r.URL, Header: r.Header, Body: r.Body, Timeout: time.Minute,
+		To: &relay.Destination{Destination: d},
+		Auth: &catalog.Auth{SigV4: &catalog.SigV4{
+			Service: d.Service(), Region: d.Region,
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply
+}
+
+func receiveAll(t *testing.T, client *awssqs.Client, url *string) (all []types.Message) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		got, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{
+			QueueUrl: url, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Messages) == 0 {
+			return all
+		}
+		all = append(all, got.Messages...)
+		for _, m := range got.Messages {
+			if _, err := client.DeleteMessage(ctx, &awssqs.DeleteMessageInput{
+				QueueUrl: url, ReceiptHandle: m.ReceiptHandle,
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
