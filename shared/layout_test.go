@@ -68,7 +68,8 @@ var layers = []struct {
 	{
 		"function", []string{"functions"},
 		with(
-			core, "adapter", "configuration", "admin", "client", "console", "lambda", "name", "sample",
+			core, "adapter", "configuration", "admin", "client", "console", "lambda", "name",
+			"sample",
 		),
 	},
 	{"infra", []string{"infra"}, []string{"infra", "name"}},
@@ -217,8 +218,8 @@ func TestNoFunctionUsesMethodsByName(t *testing.T) {
 // ofFiles are what reading the configuration file needs.
 var ofFiles = []string{"go.yaml.in/yaml", "github.com/itchyny/gojq"}
 
-// ofTempl are imported by package templ, for functions that the console does not call. So the linker
-// leaves out all but their initialisation: TestNoFunctionUsesMethodsByName holds that.
+// ofTempl are imported by package templ, for functions that the console does not call. So the
+// linker leaves out all but their initialisation: TestNoFunctionUsesMethodsByName holds that.
 var ofTempl = []string{"html/template", "text/template"}
 
 // TestFunctionsLinkNothingHeavy lists what is linked as the functions are built. The function admin

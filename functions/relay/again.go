@@ -30,7 +30,9 @@ func (f *againFlags) again(
 ) error {
 	switch {
 	case f.isEmpty() && len(filter.Statuses) == 0 && !f.All:
-		return usage("choose what to send, such as with --endpoint, --reason or --since; --all sends all")
+		return usage(
+			"choose what to send, such as with --endpoint, --reason or --since; --all sends all",
+		)
 	case f.Rate < 1 || f.Rate > maxRate:
 		return usage(fmt.Sprintf("--rate %d: must be 1 to %d a second", f.Rate, maxRate))
 	}
@@ -156,7 +158,9 @@ func (c *replayCommand) one(ctx context.Context, inv *invocation) error {
 			err = inv.say(routed, "nobody has subscribed to %s since it was routed", c.Event)
 		default:
 			err = inv.say(
-				routed, "%s was sent to the queue for %s", c.Event, strings.Join(routed.Endpoints, ", "),
+				routed, "%s was sent to the queue for %s", c.Event, strings.Join(
+					routed.Endpoints, ", ",
+				),
 			)
 		}
 		if err == nil && routed.Undecided {

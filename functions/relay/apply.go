@@ -224,7 +224,10 @@ func (a application) print(line func(string, ...any)) {
 		line("secret    of endpoint %s, new; it is shown only now: %s", s.Endpoint, s.Secret)
 	}
 	for _, s := range a.Retiring {
-		line("secret    of endpoint %s, an old one; it also signs until %s", s.Endpoint, when(s.Until))
+		line(
+			"secret    of endpoint %s, an old one; it also signs until %s", s.Endpoint,
+			when(s.Until),
+		)
 	}
 	for _, k := range a.PublicKeys {
 		line(

@@ -39,7 +39,8 @@ func TestALocalRelayRefusesWhatNeedsAWS(t *testing.T) {
 	} {
 		out, err := run(t, append(args, "--data", t.TempDir())...)
 		if err == nil || !strings.Contains(textOf(err), "relay.yaml:2: endpoints[0]") ||
-			!strings.Contains(textOf(err), "only a deployed relay reads AWS Secrets Manager") || strings.Contains(out, "+ endpoint e") {
+			!strings.Contains(textOf(err), "only a deployed relay reads AWS Secrets Manager") ||
+			strings.Contains(out, "+ endpoint e") {
 			t.Errorf("%q: %v\n%s", args, err, out)
 		}
 	}

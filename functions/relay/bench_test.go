@@ -278,7 +278,9 @@ func startRelay(b *testing.B, urls []string, options ...string) string {
 	text := "sources:\n" + sources.String() + "endpoints:\n" + endpoints.String() +
 		"subscriptions:\n" + subscriptions.String()
 	if err := h.apply(
-		context.Background(), admin.Principal{Role: access.Admin}, configFile{name: "bench.yaml", File: admin.File{File: text}},
+		context.Background(), admin.Principal{Role: access.Admin}, configFile{
+			name: "bench.yaml", File: admin.File{File: text},
+		},
 		func(string, ...any) {},
 	); err != nil {
 		b.Fatal(err)

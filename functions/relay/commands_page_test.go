@@ -121,7 +121,9 @@ func TestTheWalkThroughTheCommands(t *testing.T) {
 	})
 	if got := walk("find"); !strings.Contains(got, "  shop  delivered\n    attempt 1 at ") ||
 		!strings.Contains(got, ": 503 in ") ||
-		!strings.Contains(got, `large to shop  data.type is "charge.succeeded", wanted ["payout.paid"]`) {
+		!strings.Contains(
+			got, `large to shop  data.type is "charge.succeeded", wanted ["payout.paid"]`,
+		) {
 		t.Errorf("find:\n%s", got)
 	}
 	if got := walk("ping"); !strings.Contains(got, "shop  healthy") ||

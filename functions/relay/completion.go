@@ -46,7 +46,7 @@ func completions(n *kong.Node, path string) []completion {
 		if child.Hidden || child.Type != kong.CommandNode {
 			continue
 		}
-		c.words = append(c.words, word{child.Name, child.Help})
+		c.words = append(c.words, word{text: child.Name, help: child.Help})
 		for _, alias := range child.Aliases {
 			below = append(below, completions(child, strings.TrimSpace(path+" "+alias))...)
 		}
@@ -60,7 +60,7 @@ func completions(n *kong.Node, path string) []completion {
 		c.files = c.files || arg.Name == "file"
 		for _, choice := range arg.EnumSlice() {
 			if arg.Enum != "" {
-				c.words = append(c.words, word{choice, ""})
+				c.words = append(c.words, word{text: choice, help: ""})
 			}
 		}
 	}
@@ -70,11 +70,11 @@ func completions(n *kong.Node, path string) []completion {
 func flagsOf(n *kong.Node) (words []word) {
 	for _, f := range n.Flags {
 		if !f.Hidden {
-			words = append(words, word{"--" + f.Name, f.Help})
+			words = append(words, word{text: "--" + f.Name, help: f.Help})
 		}
 	}
 	if !slices.ContainsFunc(words, func(w word) bool { return w.text == "--help" }) {
-		words = append(words, word{"--help", "Show what the command does."})
+		words = append(words, word{text: "--help", help: "Show what the command does."})
 	}
 	return words
 }

@@ -107,7 +107,9 @@ func (f relayFlags) localDir(inv *invocation) string {
 // remote connects to a relay by its address.
 func (f relayFlags) remote(url, token, tenant string) (*connection, error) {
 	if token == "" {
-		return nil, usage("a token is needed: set RELAY_TOKEN, or keep one in a profile (relay login); relay tokens create makes one")
+		return nil, usage(
+			"a token is needed: set RELAY_TOKEN, or keep one in a profile (relay login); relay tokens create makes one",
+		)
 	}
 	c, err := client.New(client.Config{
 		URL: url, Token: token, Tenant: tenant, HTTP: &http.Client{Timeout: apiTimeout},
@@ -180,8 +182,8 @@ func (f relayFlags) local(
 	}, nil
 }
 
-// operator is who runs a command on this machine, as the audit log shows it. Whoever can read
-// the relay's files may do all.
+// operator is who runs a command on this machine, as the audit log shows it. Whoever can read the
+// relay's files may do all.
 func (i *invocation) operator() admin.Principal {
 	name := cmp.Or(i.env("USER"), i.env("USERNAME"), "operator")
 	return admin.Principal{

@@ -245,7 +245,10 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	// a tenant, and its console
 	p.do(chromedp.KeyEvent("g"), chromedp.KeyEvent("a"))
 	p.sees("There is no tenant.")
-	p.do(chromedp.SendKeys(`form.fields #id`, "acme"), chromedp.SendKeys(`form.fields #name`, "Acme Inc."))
+	p.do(
+		chromedp.SendKeys(`form.fields #id`, "acme"),
+		chromedp.SendKeys(`form.fields #name`, "Acme Inc."),
+	)
 	p.follows("Add the tenant")
 	p.follows("Its console")
 	p.sees("Tenant acme")
@@ -284,7 +287,8 @@ func (p *tab) complaints() {
 func (p *tab) everyPage(event string) {
 	p.t.Helper()
 	for _, path := range []string{
-		"", "/events", strings.TrimPrefix(event, "/console"), "/dead", "/sources", "/sources/stripe",
+		"", "/events", strings.TrimPrefix(event, "/console"), "/dead", "/sources",
+		"/sources/stripe",
 		"/sources/new?provider=stripe", "/endpoints", "/endpoints/shop", "/endpoints/new",
 		"/endpoints/shop/json", "/endpoints/shop/delete", "/endpoints/shop/rotate",
 		"/subscriptions/large", "/subscriptions/new", "/jobs", "/replay", "/changes",

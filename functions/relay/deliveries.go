@@ -34,7 +34,9 @@ func (c *listDeliveriesCommand) Run(ctx context.Context, inv *invocation) error 
 			columns: []column{
 				{title: "ACCEPTED", time: true}, {title: "EVENT"}, {title: "TYPE", spare: 2},
 				{title: "SOURCE", spare: 4}, {title: "ENDPOINT", least: 12}, {title: "STATUS"},
-				{title: "NEXT TRY", time: true, spare: 3}, {title: "LAST ATTEMPT", spare: 1, least: 16},
+				{title: "NEXT TRY", time: true, spare: 3}, {
+					title: "LAST ATTEMPT", spare: 1, least: 16,
+				},
 			},
 			row:  deliveryRow,
 			none: "there are no such deliveries", progress: newScan(inv),

@@ -71,8 +71,13 @@ func TestDeadDeliveriesAreListedAndSentAgain(t *testing.T) {
 		) {
 		t.Error("not chosen by age and source")
 	}
-	if !says("(no type) from app to target, exhausted", "redrive", "--endpoint", "target", "--dry-run") ||
-		!says("3 dead deliveries to send again", "redrive", "--endpoint", "target", "--yes", "--dry-run") ||
+	if !says(
+		"(no type) from app to target, exhausted", "redrive", "--endpoint", "target", "--dry-run",
+	) ||
+		!says(
+			"3 dead deliveries to send again", "redrive", "--endpoint", "target", "--yes",
+			"--dry-run",
+		) ||
 		!says("nothing to do", "redrive", "--endpoint", "target", "--type", "user.*") ||
 		!counts(3, "dead,", "deliveries", "--endpoint", "target") {
 		t.Error("what would be sent is not told, or was sent")

@@ -315,7 +315,10 @@ func (d *doctor) deliveries(ctx context.Context) ([]finding, error) {
 	switch {
 	case missing != 0:
 		f.Result = isFail
-		f.Do = fmt.Sprintf("%d are unaccounted for, which is a bug: see SweepLateOrMissing in the runbook", missing)
+		f.Do = fmt.Sprintf(
+			"%d are unaccounted for, which is a bug: see SweepLateOrMissing in the runbook",
+			missing,
+		)
 	case died > 0:
 		f.Result = isWarn
 		f.Do = "relay redrive --endpoint " + strings.Join(where, ",") + " --since 24h"

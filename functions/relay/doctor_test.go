@@ -56,7 +56,9 @@ func TestWhatDied(t *testing.T) {
 		`{"items":[{"name":"a","dead":1},{"name":"b"},{"name":"c","dead":2},{"name":"a","dead":1}]}`: {
 			Result: isWarn, Do: "relay redrive --endpoint a,c --since 24h",
 		},
-		`{"items":[{"name":"a","dead":1,"unaccounted":-1}]}`: {Result: isFail, Do: "-1 are unaccounted for"},
+		`{"items":[{"name":"a","dead":1,"unaccounted":-1}]}`: {
+			Result: isFail, Do: "-1 are unaccounted for",
+		},
 	} {
 		d := &doctor{now: noon, api: answering(t, stats)}
 		found, err := d.deliveries(t.Context())

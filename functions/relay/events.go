@@ -128,7 +128,9 @@ func (i *invocation) story(e admin.EventStory) error {
 		}
 	}
 	if len(e.Endpoints)+len(e.Deliveries) == 0 {
-		i.line("  no subscription matched it; after you add one, run: relay replay --event %s", e.ID)
+		i.line(
+			"  no subscription matched it; after you add one, run: relay replay --event %s", e.ID,
+		)
 	}
 	left := slices.DeleteFunc(slices.Clone(e.Subscriptions), func(t admin.Tried) bool {
 		return t.Matched

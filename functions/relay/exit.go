@@ -51,34 +51,42 @@ type exit struct {
 
 // exits says what each exit status means. The first that fits an error is taken.
 var exits = []exit{
-	{0, "", "done", func(err error) bool { return err == nil }},
-	{exitInterrupted, "interrupted", "ended by Ctrl-C", isAny(ErrInterrupted)},
-	{exitPartly, "partly-done", "a part was done, another failed", isAny(ErrPartly)},
+	{code: 0, name: "", meaning: "done", fits: func(err error) bool { return err == nil }},
 	{
-		exitUsage, "usage",
-		"the command line is wrong, or something needs `--yes`",
-		func(err error) bool {
+		code: exitInterrupted, name: "interrupted", meaning: "ended by Ctrl-C",
+		fits: isAny(ErrInterrupted),
+	},
+	{
+		code: exitPartly, name: "partly-done", meaning: "a part was done, another failed",
+		fits: isAny(ErrPartly),
+	},
+	{
+		code: exitUsage, name: "usage",
+		meaning: "the command line is wrong, or something needs `--yes`",
+		fits: func(err error) bool {
 			return errors.Is(err, ErrUsage) || errors.Is(err, client.ErrURL) || wrongParameter(err)
 		},
 	},
 	{
-		exitNotAllowed, "not-allowed", "no valid token, or its role does not allow it",
-		hasStatus(http.StatusUnauthorized, http.StatusForbidden),
+		code: exitNotAllowed, name: "not-allowed",
+		meaning: "no valid token, or its role does not allow it",
+		fits:    hasStatus(http.StatusUnauthorized, http.StatusForbidden),
 	},
 	{
-		exitNotFound, "not-found", "there is no such thing",
-		hasStatus(http.StatusNotFound, http.StatusGone),
+		code: exitNotFound, name: "not-found", meaning: "there is no such thing",
+		fits: hasStatus(http.StatusNotFound, http.StatusGone),
 	},
 	{
-		exitConflict, "conflict",
-		"not possible now: something else has changed it, manages it or needs it",
-		hasStatus(
+		code: exitConflict, name: "conflict",
+		meaning: "not possible now: something else has changed it, manages it or needs it",
+		fits: hasStatus(
 			http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired,
 		),
 	},
 	{
-		exitUnreachable, "unreachable", "there is no relay, or it does not answer",
-		func(err error) bool {
+		code: exitUnreachable, name: "unreachable",
+		meaning: "there is no relay, or it does not answer",
+		fits: func(err error) bool {
 			return errors.Is(err, client.ErrUnreachable) || errors.Is(err, ErrNoRelay) ||
 				hasStatus(
 					http.StatusTooManyRequests, http.StatusBadGateway,
@@ -86,7 +94,9 @@ var exits = []exit{
 				)(err)
 		},
 	},
-	{exitFailed, "failed", "anything else has failed", func(error) bool { return true }},
+	{code: exitFailed, name: "failed", meaning: "anything else has failed", fits: func(error) bool {
+		return true
+	}},
 }
 
 func isAny(target error) func(error) bool {

@@ -27,7 +27,9 @@ func (c *findCommand) Run(ctx context.Context, inv *invocation) error {
 	others.Source = nil
 	switch {
 	case c.ID == "" && len(c.eventList().query) == 0:
-		return usage("give the provider's id of a webhook, or a pattern: --where, --type, --source, --since, --status")
+		return usage(
+			"give the provider's id of a webhook, or a pattern: --where, --type, --source, --since, --status",
+		)
 	case c.ID != "" && len(others.eventList().query) > 0:
 		return usage("with an id only --source can be used")
 	}
@@ -126,7 +128,8 @@ func (c *findCommand) atSource(
 		}
 		for part, err := range client.Pages[eventItem, admin.Covered](
 			ctx, api.Client, client.Path("v1", "events"), url.Values{
-				"source": {s.Spec.Name}, "where": {string(pattern)}, "limit": {fmt.Sprint(partSize)},
+				"source": {s.Spec.Name}, "where": {string(pattern)},
+				"limit": {fmt.Sprint(partSize)},
 			},
 		) {
 			if err != nil {

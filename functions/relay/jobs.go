@@ -26,7 +26,9 @@ type jobsCommand struct {
 }
 
 var jobColumns = []column{
-	{title: "CREATED", time: true}, {title: "JOB"}, {title: "KIND"}, {title: "STATE"}, {title: "MATCHES"},
+	{
+		title: "CREATED", time: true,
+	}, {title: "JOB"}, {title: "KIND"}, {title: "STATE"}, {title: "MATCHES"},
 	{title: "DONE"}, {title: "FAILED"}, {title: "SKIPPED", spare: 2}, {title: "BY", spare: 1},
 }
 
@@ -276,7 +278,10 @@ func (api *connection) watch(ctx context.Context, inv *invocation, id string) er
 // watchAgain says how to go on after Ctrl-C.
 func watchAgain(ctx context.Context, inv *invocation, id string, err error) error {
 	if ctx.Err() != nil {
-		inv.note("the job is not cancelled; relay jobs watch %s watches it again, relay jobs cancel %[1]s ends it", id)
+		inv.note(
+			"the job is not cancelled; relay jobs watch %s watches it again, relay jobs cancel %[1]s ends it",
+			id,
+		)
 	}
 	return err
 }

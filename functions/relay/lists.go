@@ -68,7 +68,9 @@ func list[T any](
 		}
 		if limit > 0 && printed == limit {
 			if more && !inv.json {
-				inv.note("there may be more; --limit %d shows twice as many, --limit 0 all", 2*limit)
+				inv.note(
+					"there may be more; --limit %d shows twice as many, --limit 0 all", 2*limit,
+				)
 			}
 			break
 		}

@@ -122,7 +122,9 @@ func readToken(inv *invocation) (string, error) {
 		}
 	}
 	if line = strings.TrimSpace(line); line == "" && err == nil {
-		err = usage("no token: type it, send it to the standard input, or set RELAY_TOKEN; relay tokens create makes one")
+		err = usage(
+			"no token: type it, send it to the standard input, or set RELAY_TOKEN; relay tokens create makes one",
+		)
 	}
 	return line, err
 }

@@ -56,7 +56,8 @@ func (c *openCommand) path() (string, error) {
 	}
 	page, known := consolePages[strings.TrimSuffix(kind, "s")]
 	if !known {
-		return "", usage("name an event's or a job's id, or source, endpoint, event or job and its name")
+		return "",
+			usage("name an event's or a job's id, or source, endpoint, event or job and its name")
 	}
 	if name == "" {
 		return client.Path("console", page), nil

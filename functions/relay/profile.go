@@ -39,7 +39,8 @@ func profileDir(inv *invocation) (string, error) {
 func profileFile(inv *invocation, name string) (string, error) {
 	if !profileName.MatchString(name) {
 		return "", usageError{fmt.Errorf(
-			"%q is no name of a profile; a name has 1 to 63 of letters, digits, dots, - and _", name,
+			"%q is no name of a profile; a name has 1 to 63 of letters, digits, dots, - and _",
+			name,
 		)}
 	}
 	dir, err := profileDir(inv)

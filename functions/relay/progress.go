@@ -30,7 +30,8 @@ func (b *bar) show(j admin.Job) {
 		}
 		b.progress = mpb.New(mpb.WithOutput(b.inv.Err), mpb.WithWidth(width), mpb.WithAutoRefresh())
 		b.bar = b.progress.New(
-			int64(j.Matches), mpb.BarStyle().Lbound("▕").Filler("█").Tip("█").Padding(" ").Rbound("▏"),
+			int64(j.Matches),
+			mpb.BarStyle().Lbound("▕").Filler("█").Tip("█").Padding(" ").Rbound("▏"),
 			mpb.PrependDecorators(decor.Name(verbOf(j)+" "), decor.CountersNoUnit("%d of %d ")),
 			mpb.AppendDecorators(
 				decor.AverageSpeed(0, " %.0f/s"), decor.Name(", "),

@@ -64,8 +64,11 @@ func (c *listSourcesCommand) Run(ctx context.Context, inv *invocation) error {
 	}
 	return c.calls(ctx, inv, func(api *connection) error {
 		return list(ctx, inv, api, c.Limit, listing[source]{
-			path:    client.Path("v1", "sources"),
-			columns: []column{{title: "NAME"}, {title: "PROVIDER"}, {title: "MANAGED BY", spare: 1}, {title: "PATH"}},
+			path: client.Path("v1", "sources"),
+			columns: []column{
+				{title: "NAME"}, {title: "PROVIDER"}, {title: "MANAGED BY", spare: 1},
+				{title: "PATH"},
+			},
 			row: func(s source) []cell {
 				return []cell{
 					text(s.Spec.Name), text(s.Spec.Provider), text(s.ManagedBy), text(s.Path),
@@ -237,7 +240,8 @@ func readSpec(inv *invocation, file string) (any, error) {
 	}
 	var spec map[string]any
 	if err := yaml.Unmarshal(content, &spec); err != nil {
-		return nil, usageError{fmt.Errorf("%s is neither YAML nor JSON of one resource: %w", file, err)}
+		return nil,
+			usageError{fmt.Errorf("%s is neither YAML nor JSON of one resource: %w", file, err)}
 	}
 	return spec, nil
 }
@@ -259,7 +263,9 @@ func (c *deleteCommand[K]) Run(ctx context.Context, inv *invocation) error {
 		}); err != nil {
 			return err
 		}
-		if err := inv.confirm(c.Yes, fmt.Sprintf("delete the %s %s?", k.one(), c.Name)); err != nil {
+		if err := inv.confirm(
+			c.Yes, fmt.Sprintf("delete the %s %s?", k.one(), c.Name),
+		); err != nil {
 			return err
 		}
 		query := url.Values{}

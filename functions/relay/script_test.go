@@ -40,8 +40,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"relay": scriptRelay, "host": scriptHost, "endpoint": scriptEndpoint, "mended": scriptMended,
-			"exits": scriptExits, "until": scriptUntil, "take": scriptTake,
+			"relay": scriptRelay, "host": scriptHost, "endpoint": scriptEndpoint,
+			"mended": scriptMended,
+			"exits":  scriptExits, "until": scriptUntil, "take": scriptTake,
 			"fill": scriptFill,
 		},
 	})
@@ -261,7 +262,9 @@ func shellWords(line string) (words []string) {
 	line, _, _ = strings.Cut(line, " #")
 	line, _, _ = strings.Cut(line, " > ")
 	line = strings.TrimSuffix(strings.ReplaceAll(line, "<(", ""), ")")
-	for _, m := range regexp.MustCompile(`'([^']*)'|"([^"]*)"|(\S+)`).FindAllStringSubmatch(line, -1) {
+	for _, m := range regexp.MustCompile(
+		`'([^']*)'|"([^"]*)"|(\S+)`,
+	).FindAllStringSubmatch(line, -1) {
 		words = append(words, m[1]+m[2]+m[3])
 	}
 	return words

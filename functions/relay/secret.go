@@ -23,7 +23,9 @@ type secretCommand struct {
 // which ask for the secret again.
 func (c *secretCommand) Run(ctx context.Context, inv *invocation) error {
 	if c.Learn != nil && *c.Learn <= 0 {
-		return usage(fmt.Sprintf("--learn %s: must be above 0, at most 24h", time.Duration(*c.Learn)))
+		return usage(fmt.Sprintf(
+			"--learn %s: must be above 0, at most 24h", time.Duration(*c.Learn),
+		))
 	}
 	return c.calls(ctx, inv, func(api *connection) error {
 		path := func(more ...string) string {

@@ -82,7 +82,8 @@ func TestColours(t *testing.T) {
 func TestQuestions(t *testing.T) {
 	t.Parallel()
 	for answer, code := range map[string]int{
-		"y\n": 0, "YES\n": 0, "n\n": exitFailed, "\n": exitFailed, "": exitFailed, "yep\n": exitFailed,
+		"y\n": 0, "YES\n": 0, "n\n": exitFailed, "\n": exitFailed, "": exitFailed,
+		"yep\n": exitFailed,
 	} {
 		var out, questions output
 		s := streams(&out)

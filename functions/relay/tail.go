@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"webhook-relay/shared/admin/client"
-
 	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/client"
 )
 
 type tailCommand struct {
@@ -109,7 +108,9 @@ func (t *tail) print(found []json.RawMessage) error {
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return err
 		}
-		t.inv.line("%s  %s  %s  %s  %s", when(e.AcceptedAt), e.ID, e.Source, typeOf(e.Type), e.went().text)
+		t.inv.line(
+			"%s  %s  %s  %s  %s", when(e.AcceptedAt), e.ID, e.Source, typeOf(e.Type), e.went().text,
+		)
 	}
 	return nil
 }

@@ -26,7 +26,8 @@ func TestCommandsThatNeedARelayMakeNone(t *testing.T) {
 			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "none")
 			out, err := run(t, append(args, "--data", dir)...)
-			if code, _ := exitOf(err); code != exitUnreachable || !errors.Is(err, ErrNoRelay) || !strings.Contains(err.Error(), dir) {
+			if code, _ := exitOf(err); code != exitUnreachable || !errors.Is(err, ErrNoRelay) ||
+				!strings.Contains(err.Error(), dir) {
 				t.Errorf("got %v, want %v\n%s", err, ErrNoRelay, out)
 			}
 			if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {

@@ -117,7 +117,9 @@ func TestApplyAndExportATenant(t *testing.T) {
 		strings.Replace(tenants, "source: app", "source: private", 1): "there is no source private",
 		"sources: [{name: s, provider: none, tenant: x}]":             "is for sources of the operator",
 	} {
-		_, err := run(t, "apply", writeFile(t, "a.yaml", text), "--tenant", "acme", "--data", dir, "--yes")
+		_, err := run(
+			t, "apply", writeFile(t, "a.yaml", text), "--tenant", "acme", "--data", dir, "--yes",
+		)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}

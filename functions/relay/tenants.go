@@ -16,7 +16,9 @@ type tenantsCommand struct {
 	Delete deleteTenantCommand `cmd:"" help:"Delete a tenant that has no sources, endpoints and subscriptions left. Its tokens end."`
 }
 
-var tenantColumns = []column{{title: "ID"}, {title: "CREATED", spare: 1, time: true}, {title: "NAME"}}
+var tenantColumns = []column{
+	{title: "ID"}, {title: "CREATED", spare: 1, time: true}, {title: "NAME"},
+}
 
 func tenantRow(t admin.TenantView) []cell {
 	return []cell{text(t.ID), text(when(t.CreatedAt)), text(t.Name)}

@@ -25,7 +25,9 @@ func (c *listTokensCommand) Run(ctx context.Context, inv *invocation) error {
 		return list(ctx, inv, api, c.Limit, listing[admin.Token]{
 			path: client.Path("v1", "tokens"),
 			columns: []column{
-				{title: "ID"}, {title: "NAME", least: 12}, {title: "ROLE"}, {title: "TENANT", spare: 1},
+				{title: "ID"}, {title: "NAME", least: 12}, {title: "ROLE"}, {
+					title: "TENANT", spare: 1,
+				},
 				{title: "MADE BY", spare: 3}, {title: "VALID UNTIL", spare: 2, time: true},
 				{title: "LAST USED IN THE HOUR"},
 			},
@@ -105,7 +107,8 @@ func (c *revokeTokenCommand) Run(ctx context.Context, inv *invocation) error {
 			return err
 		}
 		return inv.say(
-			map[string]string{"revoked": c.ID}, "token     %s is revoked; in force everywhere within %s",
+			map[string]string{"revoked": c.ID},
+			"token     %s is revoked; in force everywhere within %s",
 			c.ID, access.CacheTTL,
 		)
 	})

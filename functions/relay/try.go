@@ -27,7 +27,9 @@ type tryCommand struct {
 // Run tells whether subscriptions take an event, and why not.
 func (c *tryCommand) Run(ctx context.Context, inv *invocation) error {
 	if (c.Event == "") == (c.Source == "") {
-		return usage("give the id of an event, or --source with --type and --body for one that need not exist")
+		return usage(
+			"give the id of an event, or --source with --type and --body for one that need not exist",
+		)
 	}
 	event, err := c.event(inv)
 	if err != nil {

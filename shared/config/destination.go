@@ -65,17 +65,23 @@ var everyKind = []string{"envelope", "role", "external_id"}
 // aimKeys returns the keys of destinations that an endpoint has.
 func aimKeys(e endpoint) []string {
 	return given([]keyed{
-		{"envelope", e.Envelope != ""}, {"group", e.Group != ""},
-		{"detail_type", e.DetailType != ""}, {"bus_source", e.BusSource != ""},
-		{"wait", e.Wait != nil}, {"role", e.Role != ""}, {"external_id", e.ExternalID != ""},
+		{key: "envelope", there: e.Envelope != ""}, {key: "group", there: e.Group != ""},
+		{key: "detail_type", there: e.DetailType != ""}, {
+			key: "bus_source", there: e.BusSource != "",
+		},
+		{key: "wait", there: e.Wait != nil}, {key: "role", there: e.Role != ""}, {
+			key: "external_id", there: e.ExternalID != "",
+		},
 	})
 }
 
 // httpKeys returns the keys that an endpoint has and a destination cannot have.
 func httpKeys(e endpoint) []string {
 	return given([]keyed{
-		{"secrets", len(e.Secrets) > 0}, {"headers", len(e.Headers) > 0}, {"auth", e.Auth != nil},
-		{"tls", e.TLS != nil}, {"prove", e.Prove != ""},
+		{
+			key: "secrets", there: len(e.Secrets) > 0,
+		}, {key: "headers", there: len(e.Headers) > 0}, {key: "auth", there: e.Auth != nil},
+		{key: "tls", there: e.TLS != nil}, {key: "prove", there: e.Prove != ""},
 	})
 }
 

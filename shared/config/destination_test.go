@@ -90,22 +90,40 @@ func TestBadDestinations(t *testing.T) {
 	t.Parallel()
 	const bus = "arn:aws:events:eu-central-1:123456789012:event-bus/shop"
 	for name, tt := range map[string]struct{ endpoint, want string }{
-		"no ARN":              {"url: 'arn:aws:sqs:q'", "url: is not an ARN of the form"},
-		"another service":     {"url: 'arn:aws:rds:eu-central-1:123456789012:db:x'", "of rds"},
-		"a variable":          {"url: 'arn:aws:sqs:${REGION}:123456789012:q'", "is not replaced"},
-		"a key of another":    {"url: " + bus + ", group: x", "group: does not exist for events"},
-		"wait for a queue":    {"url: '" + aQueue + "', wait: true", "wait: does not exist for sqs"},
-		"wait for a URL":      {"url: 'https://a.example.com', wait: false", "wait: is only for"},
-		"an envelope":         {"url: " + bus + ", envelope: xml", `"xml" is neither raw nor json`},
-		"a template":          {"url: '" + aQueue + "', group: '{data.}'", "group: column"},
-		"headers":             {"url: " + bus + ", headers: {a: b}", "headers: is only for an endpoint"},
-		"auth":                {"url: " + bus + ", auth: {bearer: x}", "auth: is only for an endpoint"},
-		"secrets":             {"url: " + bus + ", secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]", "secrets: is only"},
-		"prove":               {"url: " + bus + ", prove: ping", "prove: is only for an endpoint"},
-		"a role":              {"url: " + bus + ", role: relay", "role: \"relay\" is not of the form"},
-		"an id alone":         {"url: " + bus + ", external_id: abc", "external_id: is given without"},
-		"an id with spaces":   {"url: " + bus + ", role: '" + aRole + "', external_id: 'a b'", "external_id: is not an external id"},
-		"a role for a secret": {"url: 'https://a.example.com', role: '" + aRole + "'", "role: is only for"},
+		"no ARN":           {"url: 'arn:aws:sqs:q'", "url: is not an ARN of the form"},
+		"another service":  {"url: 'arn:aws:rds:eu-central-1:123456789012:db:x'", "of rds"},
+		"a variable":       {"url: 'arn:aws:sqs:${REGION}:123456789012:q'", "is not replaced"},
+		"a key of another": {"url: " + bus + ", group: x", "group: does not exist for events"},
+		"wait for a queue": {
+			"url: '" + aQueue + "', wait: true", "wait: does not exist for sqs",
+		},
+		"wait for a URL": {"url: 'https://a.example.com', wait: false", "wait: is only for"},
+		"an envelope":    {"url: " + bus + ", envelope: xml", `"xml" is neither raw nor json`},
+		"a template":     {"url: '" + aQueue + "', group: '{data.}'", "group: column"},
+		"headers": {
+			"url: " + bus + ", headers: {a: b}", "headers: is only for an endpoint",
+		},
+		"auth": {
+			"url: " + bus + ", auth: {bearer: x}", "auth: is only for an endpoint",
+		},
+		"secrets": {
+			"url: " + bus + ", secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw]",
+			"secrets: is only",
+		},
+		"prove": {"url: " + bus + ", prove: ping", "prove: is only for an endpoint"},
+		"a role": {
+			"url: " + bus + ", role: relay", "role: \"relay\" is not of the form",
+		},
+		"an id alone": {
+			"url: " + bus + ", external_id: abc", "external_id: is given without",
+		},
+		"an id with spaces": {
+			"url: " + bus + ", role: '" + aRole + "', external_id: 'a b'",
+			"external_id: is not an external id",
+		},
+		"a role for a secret": {
+			"url: 'https://a.example.com', role: '" + aRole + "'", "role: is only for",
+		},
 	} {
 		_, err := config.Parse("f", []byte("endpoints: [{name: a, "+tt.endpoint+"}]"), external)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -130,14 +148,16 @@ subscriptions: [{source: s, endpoint: a, send: SEND}]
 		`{preset: cloudevents, mode: binary}`:     "sets headers",
 	} {
 		_, err := config.Parse("f", []byte(strings.Replace(file, "SEND", send, 1)), external)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if want == "" && err != nil || want != "" && (err == nil ||
+			!strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", send, err, want)
 		}
 		_, err = config.ParseResource(
 			catalog.KindEndpoint, "a", []byte(`{url: "`+aQueue+`", send: {s: `+send+`}}`),
 			config.Deployed,
 		)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if want == "" && err != nil || want != "" && (err == nil ||
+			!strings.Contains(err.Error(), want)) {
 			t.Errorf("a resource, %s: %v, want %q", send, err, want)
 		}
 	}

@@ -13,7 +13,8 @@ func TestAnswers(t *testing.T) {
 	t.Parallel()
 	xml := func(code, message string) string {
 		return `<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender` +
-			`</Type><Code>` + code + `</Code><Message>` + message + `</Message></Error><RequestId>1` +
+			`</Type><Code>` + code + `</Code><Message>` + message +
+			`</Message></Error><RequestId>1` +
 			`</RequestId></ErrorResponse>`
 	}
 	const denied = " on " + queue + " is not allowed: AccessDenied"
@@ -31,9 +32,11 @@ func TestAnswers(t *testing.T) {
 			arn: queue, status: 200, body: `{"MD5OfMessageBody":"e","MessageId":"1"}`,
 		},
 		"sqs: no such queue": {
-			arn: queue, status: 400, header: "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender",
-			body: `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}`,
-			want: destination.Failed, text: "QueueDoesNotExist: The specified queue does not exist.",
+			arn: queue, status: 400,
+			header: "x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender",
+			body:   `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}`,
+			want:   destination.Failed,
+			text:   "QueueDoesNotExist: The specified queue does not exist.",
 		},
 		"sqs: throttled": {
 			arn: queue, status: 400, want: destination.Throttled,
@@ -85,7 +88,9 @@ func TestAnswers(t *testing.T) {
 			text: "sns:Publish on " + topic + " is not allowed: AuthorizationError: not <you>",
 		},
 		"sns: too large": {
-			arn: topic, status: 400, body: xml("InvalidParameter", "Invalid parameter: Message too long"),
+			arn: topic, status: 400, body: xml(
+				"InvalidParameter", "Invalid parameter: Message too long",
+			),
 			want: destination.TooLarge, text: "Message too long",
 		},
 		"sns: no such topic": {
@@ -109,7 +114,8 @@ func TestAnswers(t *testing.T) {
 		"bus: not allowed within a 200": {
 			arn: bus, status: 200, want: destination.Denied,
 			body: `{"FailedEntryCount":1,"Entries":[{"ErrorCode":"NotAuthorizedForSourceException","ErrorMessage":"no"}]}`,
-			text: "events:PutEvents on " + bus + " is not allowed: NotAuthorizedForSourceException: no",
+			text: "events:PutEvents on " + bus +
+				" is not allowed: NotAuthorizedForSourceException: no",
 		},
 		"bus: a 200 without a count": {
 			arn: bus, status: 200, body: `{}`, want: destination.Failed, text: "cannot be read",
@@ -149,7 +155,8 @@ func TestAnswers(t *testing.T) {
 		"function: not allowed": {
 			arn: function, status: 403, header: "x-amzn-errortype: AccessDeniedException",
 			body: `{"Message":"no"}`, want: destination.Denied,
-			text: "lambda:InvokeFunction on " + function + " is not allowed: AccessDeniedException: no",
+			text: "lambda:InvokeFunction on " + function +
+				" is not allowed: AccessDeniedException: no",
 		},
 		"function: gone": {
 			arn: function, status: 404, header: "x-amzn-errortype: ResourceNotFoundException",

@@ -163,7 +163,8 @@ func Parse(url string) (Destination, error) {
 	k, known := Kind(found[2]).traits()
 	if !known {
 		return Destination{}, fmt.Errorf(
-			"is an ARN of %s, to which the relay cannot send; it can send to %s", found[2], kindList(),
+			"is an ARN of %s, to which the relay cannot send; it can send to %s", found[2],
+			kindList(),
 		)
 	}
 	d := Destination{

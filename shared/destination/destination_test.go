@@ -166,7 +166,8 @@ func TestRequests(t *testing.T) {
 				"content-type": "application/x-www-form-urlencoded; charset=utf-8",
 			},
 			body: map[string]any{
-				"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic, "Message": `{"n":1}`,
+				"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic,
+				"Message":                                     `{"n":1}`,
 				"MessageAttributes.entry.1.Name":              "content-type",
 				"MessageAttributes.entry.1.Value.DataType":    "String",
 				"MessageAttributes.entry.1.Value.StringValue": "application/json",
@@ -276,15 +277,21 @@ func TestFIFOTopic(t *testing.T) {
 func TestAnyBody(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string][2]string{
-		"plain\ttext\r\n":     {"plain\ttext\r\n", ""},
-		"é\U0001F600":         {"é\U0001F600", ""},
-		"\uFFFD is fine":      {"\uFFFD is fine", ""},
-		"":                    {" ", "empty"},
-		"a\x00b":              {"YQBi", "base64"},
-		"\xff\xfe":            {"//4=", "base64"},
-		"not \uFFFF in XML":   {base64.StdEncoding.EncodeToString([]byte("not \uFFFF in XML")), "base64"},
-		"cut off \xe2\x82":    {base64.StdEncoding.EncodeToString([]byte("cut off \xe2\x82")), "base64"},
-		"a bell \a is a byte": {base64.StdEncoding.EncodeToString([]byte("a bell \a is a byte")), "base64"},
+		"plain\ttext\r\n": {"plain\ttext\r\n", ""},
+		"é\U0001F600":     {"é\U0001F600", ""},
+		"\uFFFD is fine":  {"\uFFFD is fine", ""},
+		"":                {" ", "empty"},
+		"a\x00b":          {"YQBi", "base64"},
+		"\xff\xfe":        {"//4=", "base64"},
+		"not \uFFFF in XML": {
+			base64.StdEncoding.EncodeToString([]byte("not \uFFFF in XML")), "base64",
+		},
+		"cut off \xe2\x82": {
+			base64.StdEncoding.EncodeToString([]byte("cut off \xe2\x82")), "base64",
+		},
+		"a bell \a is a byte": {
+			base64.StdEncoding.EncodeToString([]byte("a bell \a is a byte")), "base64",
+		},
 	} {
 		for _, arn := range []string{queue, topic} {
 			r, err := parsed(t, arn).Request(message(body), destination.Options{})
@@ -296,7 +303,8 @@ func TestAnyBody(t *testing.T) {
 			if arn == topic {
 				text = got["Message"]
 			}
-			if text != want[0] || strings.Contains(string(r.Body), "relay-encoding") != (want[1] != "") {
+			if text != want[0] ||
+				strings.Contains(string(r.Body), "relay-encoding") != (want[1] != "") {
 				t.Errorf("%s %q: %q", arn, body, r.Body)
 			}
 		}

@@ -23,8 +23,9 @@ func (d Destination) post(prefix, contentType, target string, body []byte) Reque
 	}
 }
 
-// sendMessage is https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-// The size of a message is that of its body and of the names, types and values of its attributes.
+// sendMessage is
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html The
+// size of a message is that of its body and of the names, types and values of its attributes.
 func sendMessage(d Destination, m Message, o Options) (Request, error) {
 	content, err := d.content(m, o)
 	if err != nil {
@@ -56,8 +57,8 @@ func sendMessage(d Destination, m Message, o Options) (Request, error) {
 	return d.post("sqs", json10, "AmazonSQS.SendMessage", out.end()), nil
 }
 
-// publish is https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-// A topic takes 256 KiB, or up to 1 MiB if its attribute MaximumMessageSize says so.
+// publish is https://docs.aws.amazon.com/sns/latest/api/API_Publish.html A topic takes 256 KiB, or
+// up to 1 MiB if its attribute MaximumMessageSize says so.
 func publish(d Destination, m Message, o Options) (Request, error) {
 	content, err := d.content(m, o)
 	if err != nil {
@@ -110,8 +111,8 @@ func (d Destination) group(m Message) string {
 	return group
 }
 
-// putEvents is https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
-// The size of an entry is that of its time (14 bytes), source, detail type and detail:
+// putEvents is https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html The
+// size of an entry is that of its time (14 bytes), source, detail type and detail:
 // https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html
 func putEvents(d Destination, m Message, o Options) (Request, error) {
 	detail, err := d.content(m, o)
@@ -192,10 +193,10 @@ func startAction(o Options) string {
 }
 
 // startExecution is
-// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
-// and, to wait for the end of an express workflow,
-// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html
-// A standard workflow refuses a name that it had in the last 90 days. So an event starts one
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html and, to
+// wait for the end of an express workflow,
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartSyncExecution.html A
+// standard workflow refuses a name that it had in the last 90 days. So an event starts one
 // execution, however often it is sent.
 func startExecution(d Destination, m Message, o Options) (Request, error) {
 	input, err := d.content(m, o)

@@ -61,7 +61,8 @@ func TestAttacks(t *testing.T) {
 			}, relay.Delivery{
 				Endpoint: "shop", Status: relay.Dead, Reason: relay.Exhausted, Attempts: 1,
 				History: []relay.Attempt{{
-					Number: 1, At: time.Now().UTC().Truncate(time.Millisecond), Outcome: "failed_answer",
+					Number: 1, At: time.Now().UTC().Truncate(time.Millisecond),
+					Outcome:    "failed_answer",
 					StatusCode: 500, Error: short, Response: []byte(cut(attack, 1024)),
 				}},
 			})
@@ -94,8 +95,10 @@ func TestAttacks(t *testing.T) {
 			}
 			// what is in the URL comes from outside too
 			for _, query := range []string{
-				"/events?type=%s&source=%[1]s&where=%[1]s&from=%[1]s", "/events?id=%s", "/dead?endpoint=%s",
-				"/events?next=%s", "/sources/app?delivery=%s", "/sources/new?provider=%s", "/login?to=%s",
+				"/events?type=%s&source=%[1]s&where=%[1]s&from=%[1]s", "/events?id=%s",
+				"/dead?endpoint=%s",
+				"/events?next=%s", "/sources/app?delivery=%s", "/sources/new?provider=%s",
+				"/login?to=%s",
 				"/replay?endpoint=%s", "/subscriptions/new?source=%s&endpoint=%[1]s", "/?said=%s",
 				"/subscriptions/all/try?event=%s", "/tokens/tok_1/revoke?name=%s", "/endpoints/%s",
 			} {

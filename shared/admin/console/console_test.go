@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"bytes"
 
 	"github.com/a-h/templ/generator"
 	"github.com/a-h/templ/parser/v2"

@@ -45,7 +45,8 @@ func TestContrast(t *testing.T) {
 		}
 		for _, p := range pairs {
 			if got := contrast(t, colours[p.front], colours[p.back]); got < p.least {
-				t.Errorf("%s: %s on %s has the contrast %.2f, want %.1f", name, p.front, p.back, got,
+				t.Errorf("%s: %s on %s has the contrast %.2f, want %.1f", name, p.front, p.back,
+					got,
 					p.least)
 			}
 		}

@@ -18,7 +18,9 @@ import (
 var eventFilter = []string{"source", "type", "trust", "status", "from", "to", "where"}
 
 // deliveryFilter are those of the list of deliveries.
-var deliveryFilter = []string{"endpoint", "status", "reason", "type", "source", "from", "to", "where"}
+var deliveryFilter = []string{
+	"endpoint", "status", "reason", "type", "source", "from", "to", "where",
+}
 
 // filterOf returns the parameters of the page that a list of the API takes.
 func (v *visit) filterOf(names []string) url.Values {

@@ -104,7 +104,9 @@ func (v *visit) lastChanges(ctx context.Context) ([]admin.Change, error) {
 	if !v.may("audit.list") {
 		return nil, nil
 	}
-	found, err := client.Get[list[admin.Change]](ctx, v.api, "/v1/audit", url.Values{"limit": {"6"}})
+	found, err := client.Get[list[admin.Change]](
+		ctx, v.api, "/v1/audit", url.Values{"limit": {"6"}},
+	)
 	return found.Items, err
 }
 
@@ -167,7 +169,8 @@ func (d overviewData) sentence(now time.Time) (text, colour string) {
 		return number(d.total.Waiting, "delivery") + " of the last 24 hours " +
 			waits(d.total.Waiting) + "; all endpoints are healthy.", "wait"
 	case d.total.Delivered > 0:
-		return "Everything of the last 24 hours is delivered, and all endpoints are healthy.", "good"
+		return "Everything of the last 24 hours is delivered, and all endpoints are healthy.",
+			"good"
 	}
 	return "All endpoints are healthy.", "good"
 }

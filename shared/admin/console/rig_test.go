@@ -288,7 +288,9 @@ func linksOf(t *testing.T, base, path string, body []byte) pageLinks {
 }
 
 // crawl visits every page that links lead to, from the overview on, and calls see with each.
-func (b *browser) crawl(see func(path string, answer *httptest.ResponseRecorder)) (visited int, forms []form) {
+func (b *browser) crawl(see func(
+	path string, answer *httptest.ResponseRecorder,
+)) (visited int, forms []form) {
 	b.t.Helper()
 	todo, known := []string{"/"}, map[string]bool{"/": true}
 	acted := map[string]bool{}
@@ -304,7 +306,8 @@ func (b *browser) crawl(see func(path string, answer *httptest.ResponseRecorder)
 		found := linksOf(b.t, b.base, path, answer.Body.Bytes())
 		for _, link := range found.links {
 			// one part of a list is like another, and so are the forms of the providers
-			if link, _, _ = strings.Cut(link, "#"); !known[link] && !strings.Contains(link, "next=") &&
+			if link, _, _ = strings.Cut(link, "#"); !known[link] &&
+				!strings.Contains(link, "next=") &&
 				!strings.Contains(link, "/~") {
 				known[link] = true
 				todo = append(todo, link)

@@ -87,7 +87,7 @@ func (v *visit) readRefused(d *sourceData) error {
 		}
 	}
 	for reason, n := range counts {
-		d.reasons = append(d.reasons, reasonCount{reason, n})
+		d.reasons = append(d.reasons, reasonCount{reason: reason, n: n})
 	}
 	slices.SortFunc(d.reasons, func(a, b reasonCount) int {
 		return cmp.Or(b.n-a.n, strings.Compare(a.reason, b.reason))

@@ -110,8 +110,9 @@ func TestWordsForPeople(t *testing.T) {
 		ago(now, now.Add(-90*time.Second)): "1 min ago",
 		ago(now, now.Add(3*time.Hour)):     "in 3 h 0 min",
 		spanText(49 * time.Hour):           "2 d 1 h",
-		number(1, "delivery"):              "1 delivery", number(1200, "delivery"): "1,200 deliveries",
-		number(2, "event"): "2 events", size(1023): "1023 B", size(1536): "1.5 KiB",
+		number(1, "delivery"):              "1 delivery",
+		number(1200, "delivery"):           "1,200 deliveries",
+		number(2, "event"):                 "2 events", size(1023): "1023 B", size(1536): "1.5 KiB",
 		size(5 << 20): "5.0 MiB", shorten("aéé", 2): "a…", timeText(now): "2026-01-02 03:04:05 UTC",
 	} {
 		if got != want {

@@ -22,7 +22,9 @@ func (v *visit) tokensWith(made *admin.MadeToken) error {
 	if err != nil {
 		return err
 	}
-	return v.ok(page{title: "Tokens", nav: "/tokens"}, tokensPage(v, tokensData{found, made}))
+	return v.ok(
+		page{title: "Tokens", nav: "/tokens"}, tokensPage(v, tokensData{list: found, made: made}),
+	)
 }
 
 func (v *visit) createToken() error {

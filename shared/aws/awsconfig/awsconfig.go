@@ -104,8 +104,8 @@ func (endpoints) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string
 	return url, url != "", nil
 }
 
-// Endpoint returns the base URL in the environment for a service by its short name, such as sqs.
-// It is "" for AWS's own.
+// Endpoint returns the base URL in the environment for a service by its short name, such as sqs. It
+// is "" for AWS's own.
 func Endpoint(service string) string {
 	e := endpoints{}
 	if e.ignored() {

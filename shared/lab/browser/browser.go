@@ -34,7 +34,9 @@ func Start(t *testing.T) context.Context {
 	t.Helper()
 	path := Find()
 	if path == "" {
-		t.Skip("no Chrome or Chromium is installed: install one (Debian: apt-get install chromium), or set CHROME to its path")
+		t.Skip(
+			"no Chrome or Chromium is installed: install one (Debian: apt-get install chromium), or set CHROME to its path",
+		)
 	}
 	options := append(
 		chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path),

@@ -76,8 +76,8 @@ func file(dir, endpoint string) string {
 	return filepath.Join(dir, "sent", strings.ReplaceAll(endpoint, "/", "+")+".jsonl")
 }
 
-// keep adds a message to its endpoint's file, and drops the oldest ones beyond
-// Most. The file is replaced as a whole, so that a reader never sees half of it.
+// keep adds a message to its endpoint's file, and drops the oldest ones beyond Most. The file is
+// replaced as a whole, so that a reader never sees half of it.
 func (p *Poster) keep(m Message) error {
 	line, err := json.Marshal(m)
 	if err != nil {

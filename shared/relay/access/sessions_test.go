@@ -70,10 +70,14 @@ func TestASessionEnds(t *testing.T) {
 		"by sign-out": func(_ *clock, s *access.Sessions, _ *access.Tokens, secret string) error {
 			return s.End(t.Context(), secret)
 		},
-		"with its token": func(_ *clock, _ *access.Sessions, tokens *access.Tokens, _ string) error {
+		"with its token": func(
+			_ *clock, _ *access.Sessions, tokens *access.Tokens, _ string,
+		) error {
 			return tokens.RevokeAll(t.Context(), "acme")
 		},
-		"with all of its tenant": func(c *clock, s *access.Sessions, _ *access.Tokens, _ string) error {
+		"with all of its tenant": func(
+			c *clock, s *access.Sessions, _ *access.Tokens, _ string,
+		) error {
 			c.t = c.t.Add(time.Millisecond)
 			return s.EndAll(t.Context(), "acme")
 		},
@@ -195,9 +199,11 @@ func TestLinksThatAreNotValid(t *testing.T) {
 	enter("whose tenant's sessions were ended", ended)
 
 	for name, change := range map[string]func(*access.Link){
-		"too long":             func(l *access.Link) { l.TTL = 9 * time.Hour },
-		"too short":            func(l *access.Link) { l.TTL = time.Second },
-		"a capability unknown": func(l *access.Link) { l.Capabilities = []access.Capability{"all"} },
+		"too long":  func(l *access.Link) { l.TTL = 9 * time.Hour },
+		"too short": func(l *access.Link) { l.TTL = time.Second },
+		"a capability unknown": func(l *access.Link) {
+			l.Capabilities = []access.Capability{"all"}
+		},
 	} {
 		l := portalLink()
 		change(&l)
