@@ -42,9 +42,10 @@ func group(usage []Usage) (small, sizes, quiet []Usage) {
 // Summary returns the README's line about costs.
 func Summary(usage []Usage, fixed []Month) string {
 	f := sum(fixed)
-	return fmt.Sprintf("- **Cost.** A fixed %.0f USD a month, or up to %.0f in a month in which every "+
-		"metric of the relay has a value. In addition %.2f USD for each million webhooks of 1 KiB to "+
-		"one endpoint. See [cost](docs/cost.md).\n", f.Idle, f.InUse, Of(usage[0]).PerMillion())
+	return fmt.Sprintf("- **Cost.** An idle relay costs %.0f USD a month. In use it is up to %.0f, because "+
+		"CloudWatch charges for each metric that has a value, and %.2f USD more for each million "+
+		"webhooks of 1 KiB to one endpoint. See [cost](docs/cost.md).\n",
+		f.Idle, f.InUse, Of(usage[0]).PerMillion())
 }
 
 // sum adds up the costs of a month.
