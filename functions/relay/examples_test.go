@@ -57,7 +57,7 @@ func newSink(t *testing.T, example string) (s *sink, configuration string) {
 	configuration = writeFile(
 		t, example+".yaml", strings.ReplaceAll(string(text), receiverURL, s.URL),
 	)
-	catalog, err := config.ReadLocal(configuration, os.LookupEnv)
+	catalog, err := config.Read(configuration, os.LookupEnv)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,7 @@ var grants = map[string][]string{
 		"dynamodb:Query on {Ledger.Arn}",
 		"dynamodb:Query on {Ledger.Arn}/index/events",
 		"dynamodb:Query on {Ledger.Arn}/index/open",
+		"dynamodb:Query on {Ledger.Arn}/index/troubled",
 		"dynamodb:UpdateItem on {Catalog.Arn}",
 		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[doc/* evt_*]]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:[endpoint/* source/*]]]",

@@ -2,8 +2,6 @@ package config_test
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -285,18 +283,11 @@ func TestCredentialsAreNotSentInTheClear(t *testing.T) {
 		"{hmac: {header: X-Sig}, secret: sec}":                                             false,
 		"{sigv4: {service: lambda, region: r}}":                                            false,
 	} {
-		file := filepath.Join(t.TempDir(), "relay.yaml")
-		if err := os.WriteFile(
-			file,
-			[]byte("endpoints:\n  - name: e\n    url: HTTP://e.example.com\n    auth: "+auth+"\n"),
-			0o600,
-		); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := config.Read(file, lookup); err != nil {
+		text := "endpoints:\n  - name: e\n    url: HTTP://e.example.com\n    auth: " + auth + "\n"
+		if _, err := config.Parse("relay.yaml", []byte(text), lookup); err != nil {
 			t.Errorf("%s: elsewhere: %v", auth, err)
 		}
-		_, err := config.ReadFor("", file, config.Deployed, lookup)
+		_, err := config.ParseFor("", "relay.yaml", []byte(text), config.Deployed, lookup)
 		if got := err != nil; got != refused || refused && !strings.Contains(
 			err.Error(), "relay.yaml:4: endpoints[0].auth: would be sent in the clear",
 		) {
@@ -327,15 +318,13 @@ func TestALocalRelayHasNeitherRolesNorSecretsElsewhere(t *testing.T) {
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			file := filepath.Join(t.TempDir(), "relay.yaml")
 			text := "endpoints:\n  - {name: f, url: https://f.example.com}\n  - name: e\n    url: https://e.example.com\n    " + line + "\n"
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := config.Read(file, lookupPEM); err != nil {
+			if _, err := config.Parse("relay.yaml", []byte(text), lookupPEM); err != nil {
 				t.Errorf("for a deployed relay: %v", err)
 			}
-			_, err := config.ReadLocal(file, lookupPEM)
+			_, err := config.ParseFor(
+				"", "relay.yaml", []byte(text), config.Local, lookupPEM,
+			)
 			if want == "" && err != nil || want != "" && (!errors.Is(err, config.ErrInvalid) ||
 				!strings.Contains(err.Error(), "relay.yaml:3: endpoints[1]: "+want)) {
 				t.Errorf("got %v, want %q", err, want)

@@ -44,13 +44,6 @@ func rank(line string) int {
 	return 1
 }
 
-// Removes tells whether one of the changes is a removal.
-func Removes(changes []string) bool {
-	return slices.ContainsFunc(changes, func(line string) bool {
-		return strings.HasPrefix(line, removal)
-	})
-}
-
 // signingAt returns the endpoints with only those retiring secrets that still sign at the time.
 func signingAt(now time.Time, c catalog.Catalog) []catalog.Endpoint {
 	endpoints := slices.Clone(c.Endpoints)

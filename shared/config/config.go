@@ -116,12 +116,6 @@ func Read(path string, lookup func(string) (string, bool)) (catalog.Catalog, err
 	return (&checker{name: path, lookup: lookup}).read()
 }
 
-// ReadLocal is Read for a local relay. It also reports settings that only a deployed relay
-// supports.
-func ReadLocal(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
-	return (&checker{name: path, lookup: lookup, local: true}).read()
-}
-
 // Parse reads text as Read reads a file. name is the file's name in errors.
 func Parse(name string, text []byte, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: name, lookup: lookup}).parse(text)

@@ -55,7 +55,7 @@ type Mode int
 // The modes.
 const (
 	AnyRelay Mode = iota
-	Local         // settings that need AWS are reported, as ReadLocal does
+	Local         // settings that need AWS are reported
 	Deployed      // credentials that would be sent over http are reported
 )
 

@@ -58,19 +58,8 @@ func (c *checker) tenantOf(path string, t *tenantOf) *catalog.TenantOf {
 	}
 }
 
-// ReadFor is Read for the catalog of a tenant. The file's subscriptions may also name sources of
-// the operator's; whether these exist is not checked: see catalog.CheckSource.
-func ReadFor(
-	tenant, path string, mode Mode, lookup func(string) (string, bool),
-) (catalog.Catalog, error) {
-	c, err := checkerFor(tenant, path, mode, lookup)
-	if err != nil {
-		return catalog.Catalog{}, err
-	}
-	return c.read()
-}
-
-// ParseFor is ReadFor for the text of a file, whose name is used in errors only.
+// ParseFor is Parse for the catalog of a tenant and a mode. The file's subscriptions may also name
+// sources of the operator's; whether these exist is not checked: see catalog.CheckSource.
 func ParseFor(
 	tenant, name string, text []byte, mode Mode, lookup func(string) (string, bool),
 ) (catalog.Catalog, error) {
