@@ -101,7 +101,7 @@ func scriptText(s string) string {
 	return string(b)
 }
 
-// sees waits until the page shows a text.
+// sees waits until the page is complete, so that its script hears keys, and shows a text.
 func (p *tab) sees(text string) {
 	p.t.Helper()
 	defer func() {
@@ -111,7 +111,10 @@ func (p *tab) sees(text string) {
 		}
 	}()
 	eventually(p.t, fmt.Sprintf("the page shows %q", text), func() bool {
-		return evaluate[bool](p, "document.body.innerText.includes("+scriptText(text)+")")
+		return evaluate[bool](
+			p, `document.readyState === "complete" && document.body.innerText.includes(`+
+				scriptText(text)+")",
+		)
 	})
 }
 
