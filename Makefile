@@ -26,7 +26,7 @@ run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook
 send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 	@go run ./functions/relay send $(or $(PROVIDER),github) $(ARGS)
 
-test: node test-interop ## run the tests (5 minutes on 2 cores); installs what it needs
+test: node test-interop ## run the tests (6 minutes on 2 cores); installs what it needs
 	go test -timeout 15m ./...
 
 # What the product's signatures are held against is no dependency of the product.
