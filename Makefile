@@ -50,6 +50,7 @@ SHARED := Cached|Fetch|Concurren|Vectors|Handshake
 test-race: node ## the race detector on the packages in which goroutines meet
 	go test -timeout 30m -race -skip '$(SERIAL)' $(RACED)
 	go test -timeout 30m -race -run '$(SHARED)' ./shared/verify
+	cd $(INTEROP) && go test -race ./...
 
 test-aws: node ## fail each kind of AWS call in every way; make test does a quarter of it
 	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/onaws

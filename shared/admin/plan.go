@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"maps"
@@ -8,7 +9,6 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -184,7 +184,7 @@ func (s *server) parseFile(ctx context.Context, in Planning) (catalog.Catalog, e
 	file := File{File: string(in.RawBody)}
 	if kind, _, _ := mime.ParseMediaType(in.ContentType); kind == jsonType {
 		file = File{}
-		decoder := json.NewDecoder(strings.NewReader(string(in.RawBody)))
+		decoder := json.NewDecoder(bytes.NewReader(in.RawBody))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&file); err != nil || decoder.More() {
 			return catalog.Catalog{}, badRequest.problem(
