@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -19,17 +18,6 @@ type keptAnswer struct {
 	Header http.Header `json:"header"`
 	Body   []byte      `json:"body"`
 }
-
-// recorder records an answer.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (r *recorder) Header() http.Header         { return r.header }
-func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
-func (r *recorder) WriteHeader(status int)      { r.status = status }
 
 // once answers a request with an idempotency key. It runs the request, unless it was run before.
 func (s *server) once(
@@ -58,24 +46,24 @@ func (s *server) once(
 	case kept != nil:
 		return replay(w, kept)
 	}
-	answer := &recorder{header: w.Header().Clone(), status: http.StatusOK}
+	answer := NewRecorder(w.Header().Clone())
 	next.ServeHTTP(answer, r)
 	// Only what was done is kept. What was refused may be sent again, corrected or not.
-	if answer.status < http.StatusOK || answer.status >= http.StatusMultipleChoices {
+	if answer.Status < http.StatusOK || answer.Status >= http.StatusMultipleChoices {
 		err = s.answers.Forget(r.Context(), request)
 	} else {
 		var doc []byte
 		if doc, err = json.Marshal(keptAnswer{
-			Status: answer.status, Header: answer.header, Body: answer.body.Bytes(),
+			Status: answer.Status, Header: answer.Header(), Body: answer.Body.Bytes(),
 		}); err == nil {
 			err = s.answers.Finish(r.Context(), request, doc)
 		}
 	}
 	// The request was run, whatever became of the note of it.
 	c.failure = errors.Join(c.failure, err)
-	maps.Copy(w.Header(), answer.header)
-	w.WriteHeader(answer.status)
-	_, _ = w.Write(answer.body.Bytes()) // the client may have gone
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Status)
+	_, _ = w.Write(answer.Body.Bytes()) // the client may have gone
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -33,18 +32,17 @@ type transport struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer := &recorder{header: http.Header{}}
+	answer := admin.NewRecorder(http.Header{})
 	t.handler.ServeHTTP(
 		answer, serverSide(r).WithContext(admin.WithPrincipal(r.Context(), t.principal)),
 	)
 	if err := context.Cause(r.Context()); err != nil {
 		return nil, err
 	}
-	answer.WriteHeader(http.StatusOK)
 	return &http.Response{
-		Status: http.StatusText(answer.status), StatusCode: answer.status,
+		Status: http.StatusText(answer.Status), StatusCode: answer.Status,
 		Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor,
-		Header: answer.header, Body: io.NopCloser(&answer.body), ContentLength: -1, Request: r,
+		Header: answer.Header(), Body: io.NopCloser(&answer.Body), ContentLength: -1, Request: r,
 	}, nil
 }
 
@@ -57,27 +55,4 @@ func serverSide(r *http.Request) *http.Request {
 		in.Body = http.NoBody
 	}
 	return in
-}
-
-// recorder keeps an answer.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-// Header implements http.ResponseWriter.
-func (r *recorder) Header() http.Header { return r.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
-}
-
-// Write implements http.ResponseWriter.
-func (r *recorder) Write(p []byte) (int, error) {
-	r.WriteHeader(http.StatusOK)
-	return r.body.Write(p)
 }
