@@ -37,7 +37,7 @@ var usagePath = flag.String(
 )
 
 const (
-	measuredSenders = 32
+	measuredSenders = 64
 	quietEndpoints  = 1000
 	// Before a scenario is counted, so that the starts of instances are not: a million events need
 	// few of them.
