@@ -73,11 +73,11 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 		}},
 		"an event is routed": {"fanout", "fanout/single", []string{
 			`queue delivery +1\n +evt_\w+ push from github, attempt 1 at endpoint demo\n`,
-			`ledger +1\n +evt_\w+ push from github, for endpoints \[demo\]`,
+			`ledger +2\n +evt_\w+ push from github, for endpoints \[demo\]\n +hours `,
 		}},
 		"each of a batch of ten is in one place": {"fanout", "fanout/batch", []string{
 			`"batchItemFailures": null`, `queue delivery +7\n`,
-			`queue ingest-dlq +1\n +unreadable: "not a message`, `ledger +8\n`,
+			`queue ingest-dlq +1\n +unreadable: "not a message`, `ledger +9\n`,
 		}},
 		"a delivery to loopback is blocked and waits": {"deliver", "deliver/single", []string{
 			`queue retry +(0, and 1 delayed|1)\n`,
