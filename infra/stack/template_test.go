@@ -80,7 +80,7 @@ func wholeProps() stack.Props {
 		OwnershipCertificateARN: ownership, DataKeyARN: dataKey,
 		FormerDataKeyARNs: []string{formerDataKey},
 		Secrets:           []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey},
-		Invoke:    []string{invokedAPI, invokedFunction},
+		Invoke: []string{invokedAPI, invokedFunction},
 		Send: []string{
 			sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole, sentStream,
 			sentDelivery, sentGroup, sentBucket,
