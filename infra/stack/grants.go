@@ -201,8 +201,8 @@ func (r *relay) deliverGrants() []grant {
 		r.count("evt_*", "failure#*", "quota#*", "slot#*"),
 		r.open("endpoint/*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
-		// deliver stores what is too large for a destination. Its consumers read it with a presigned
-		// URL, which needs the right to get it.
+		// deliver stores what is too large for a destination, and signs URLs for its consumers. Who
+		// signs needs the right to get it.
 		{
 			actions:   []string{"s3:PutObject"},
 			resources: []*string{r.bodies.ArnForObjects(new(settings.ClaimPrefix + "*"))},

@@ -22,6 +22,14 @@ const (
 	InvokedAPI    = "arn:aws:execute-api:" + region + ":" + account + ":api/stage/POST/hook"
 )
 
+// The destinations to which endpoints of Synthesise's assembly may send: a FIFO queue that takes
+// 256 KiB, a standard and an express workflow.
+const (
+	SentQueue   = "arn:aws:sqs:" + region + ":" + account + ":sent.fifo"
+	SentMachine = "arn:aws:states:" + region + ":" + account + ":stateMachine:standard"
+	SentExpress = "arn:aws:states:" + region + ":" + account + ":stateMachine:express"
+)
+
 // Synthesise builds the functions for this machine, synthesises the template with them in dir, and
 // returns the folder of the cloud assembly. root is the repository's root. It runs the go command
 // and, for the CDK, Node. The first build takes a minute, later ones about ten seconds. A function
@@ -44,6 +52,7 @@ func Synthesise(ctx context.Context, root, dir string) (assembly string, err err
 	}
 	cdkContext, err := json.Marshal(map[string]string{
 		"functionsDir": functions, "secrets": SecretsPrefix, "invoke": InvokedAPI,
+		"send": SentQueue + "," + SentMachine + "," + SentExpress,
 	})
 	if err != nil {
 		return "", err
