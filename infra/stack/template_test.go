@@ -62,6 +62,11 @@ const (
 	sentFunction = "arn:aws:lambda:eu-west-1:111122223333:function:greet:live"
 	sentMachine  = "arn:aws:states:eu-west-1:111122223333:stateMachine:Onboard"
 	sentRole     = "arn:aws:iam::444455556666:role/relay"
+
+	triggerBus    = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
+	triggerRule   = "arn:aws:events:eu-west-1:111122223333:rule/shop/orders"
+	triggerTopic  = "arn:aws:sns:us-east-1:444455556666:news"
+	triggerBucket = "arn:aws:s3:::photos"
 )
 
 // wholeRelay is the template of a relay with everything that can be asked for.
@@ -76,8 +81,11 @@ func wholeProps() stack.Props {
 		OwnershipCertificateARN: ownership, DataKeyARN: dataKey,
 		FormerDataKeyARNs: []string{formerDataKey},
 		Secrets:           []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey},
-		Invoke:    []string{invokedAPI, invokedFunction},
-		Send:      []string{sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole},
+		Invoke: []string{invokedAPI, invokedFunction},
+		Send:   []string{sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole},
+		Triggers: map[string]string{
+			"shop": triggerBus, "rule": triggerRule, "news": triggerTopic, "uploads": triggerBucket,
+		},
 		Dashboard: true, Tracing: true, AccessLog: true, PlatformLogs: true, LedgerRecovery: true,
 		EgressPorts: []uint16{8443}, Tags: map[string]string{
 			"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "",
