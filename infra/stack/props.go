@@ -89,11 +89,11 @@ type Props struct {
 	// ARN of an IAM role lets endpoints with that role send to what the role may use. Endpoints
 	// with another ARN are refused.
 	Send []string `context:"send" pattern:"^arn:aws[a-z-]*:((sqs|sns):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9/._-]+|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_:$-]+|states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_:-]+|iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+)$"`
-	// Triggers feed sources from services in AWS: the ARN of an EventBridge bus or rule, an SNS topic
-	// or an S3 bucket, by the source's name, as uploads=arn:aws:s3:::photos. At most 10. Each gets a
-	// queue that only this ARN may send to. A bus gets a rule that passes on all its events, a topic
-	// a subscription. For your own rule add the output Trigger…QueueArn as a target, for a bucket
-	// as the destination of its notifications.
+	// Triggers feed sources from services in AWS: the ARN of an EventBridge bus or rule, an SNS
+	// topic or an S3 bucket, by the source's name, as uploads=arn:aws:s3:::photos. At most 10. Each
+	// gets a queue that only this ARN may send to. A bus gets a rule that passes on all its events,
+	// a topic a subscription. For your own rule add the output Trigger…QueueArn as a target, for a
+	// bucket as the destination of its notifications.
 	Triggers map[string]string `context:"triggers" envKeyValSeparator:"="`
 	// SecretsKeyARN is your symmetric KMS key, in the same region, that seals the catalog's
 	// secrets. Empty: the stack makes a key. The policy of your key must leave access to the
