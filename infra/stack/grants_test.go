@@ -186,12 +186,17 @@ func dataKeyGrants(services ...string) (lines []string) {
 var authGrants = []string{
 	"events:PutEvents on " + sentBus,
 	"execute-api:Invoke on " + invokedAPI,
+	"firehose:PutRecord on " + sentDelivery,
+	"kinesis:PutRecord on " + sentStream,
 	"kms:Decrypt on " + otherKey + " if map[StringEquals:map[kms:ViaService:" +
 		"map[Fn::Join:[ [secretsmanager. map[Ref:AWS::Region] . map[Ref:AWS::URLSuffix]]]]]]",
 	"lambda:InvokeFunction on " + sentFunction,
 	"lambda:InvokeFunction on " + invokedFunction +
 		" if map[Bool:map[lambda:InvokedViaFunctionUrl:true]]",
 	"lambda:InvokeFunctionUrl on " + invokedFunction,
+	"logs:CreateLogStream on " + sentGroup + ":*",
+	"logs:PutLogEvents on " + sentGroup + ":*",
+	"s3:PutObject on " + sentBucket + "/*",
 	"sns:Publish on " + sentTopic,
 	"sqs:SendMessage on " + sentQueue,
 	"states:StartExecution on " + sentMachine,

@@ -85,10 +85,11 @@ type Props struct {
 	// (arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/POST/PATH; * stands for any run of characters).
 	Invoke []string `context:"invoke" pattern:"^arn:[^:]+:(lambda:[^:*]+:[0-9]{12}:function|execute-api:[^:*]+:[0-9]{12}):[^:*][^:]*(:[^:]+)?$"`
 	// Send are the ARNs to which endpoints may send: SQS queues, SNS topics, EventBridge buses,
-	// Lambda functions and Step Functions state machines, exactly as the endpoints name them. The
-	// ARN of an IAM role lets endpoints with that role send to what the role may use. Endpoints
-	// with another ARN are refused.
-	Send []string `context:"send" pattern:"^arn:aws[a-z-]*:((sqs|sns):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9/._-]+|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_:$-]+|states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_:-]+|iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+)$"`
+	// Lambda functions, Step Functions state machines, Kinesis and Firehose streams and log groups,
+	// exactly as the endpoints name them, and S3 buckets (arn:aws:s3:::BUCKET). The ARN of an IAM
+	// role lets endpoints with that role send to what the role may use. Endpoints with another ARN
+	// are refused.
+	Send []string `context:"send" pattern:"^arn:aws[a-z-]*:((sqs|sns):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9/._-]+|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_:$-]+|states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_:-]+|kinesis:[a-z0-9-]+:[0-9]{12}:stream/[A-Za-z0-9_.-]+|firehose:[a-z0-9-]+:[0-9]{12}:deliverystream/[A-Za-z0-9_.-]+|logs:[a-z0-9-]+:[0-9]{12}:log-group:[A-Za-z0-9_/.#-]+|s3:::[a-z0-9.-]+|iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+)$"`
 	// Triggers feed sources from services in AWS: the ARN of an EventBridge bus or rule, an SNS
 	// topic or an S3 bucket, by the source's name, as uploads=arn:aws:s3:::photos. At most 10. Each
 	// gets a queue that only this ARN may send to. A bus gets a rule that passes on all its events,

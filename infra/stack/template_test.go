@@ -61,6 +61,10 @@ const (
 	sentBus      = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
 	sentFunction = "arn:aws:lambda:eu-west-1:111122223333:function:greet:live"
 	sentMachine  = "arn:aws:states:eu-west-1:111122223333:stateMachine:Onboard"
+	sentStream   = "arn:aws:kinesis:eu-west-1:111122223333:stream/clicks"
+	sentDelivery = "arn:aws:firehose:eu-west-1:111122223333:deliverystream/lake"
+	sentGroup    = "arn:aws:logs:eu-west-1:111122223333:log-group:/webhooks"
+	sentBucket   = "arn:aws:s3:::archive"
 	sentRole     = "arn:aws:iam::444455556666:role/relay"
 
 	triggerBus    = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
@@ -82,7 +86,10 @@ func wholeProps() stack.Props {
 		FormerDataKeyARNs: []string{formerDataKey},
 		Secrets:           []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey},
 		Invoke: []string{invokedAPI, invokedFunction},
-		Send:   []string{sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole},
+		Send: []string{
+			sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole, sentStream,
+			sentDelivery, sentGroup, sentBucket,
+		},
 		Triggers: map[string]string{
 			"shop": triggerBus, "rule": triggerRule, "news": triggerTopic, "uploads": triggerBucket,
 		},

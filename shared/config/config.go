@@ -94,6 +94,8 @@ type endpoint struct {
 	Group      string `yaml:"group"`
 	DetailType string `yaml:"detail_type"`
 	BusSource  string `yaml:"bus_source"`
+	Stream     string `yaml:"stream"`
+	Region     string `yaml:"region"`
 	Wait       *bool  `yaml:"wait"`
 	Role       string `yaml:"role"`
 	ExternalID string `yaml:"external_id"`
