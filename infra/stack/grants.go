@@ -113,7 +113,7 @@ func (r *relay) open(names string) grant {
 }
 
 func (r *relay) receiveGrants() []grant {
-	return []grant{
+	return append(r.triggerGrants(), []grant{
 		// The query finds the subscriptions to a source, if there are ordered endpoints.
 		{
 			actions:   []string{"dynamodb:GetItem", "dynamodb:Query"},
@@ -148,7 +148,7 @@ func (r *relay) receiveGrants() []grant {
 			actions:   []string{"sqs:SendMessage"},
 			resources: []*string{r.ingest.QueueArn(), r.ordered.ingest.QueueArn()},
 		},
-	}
+	}...)
 }
 
 func (r *relay) fanoutGrants() []grant {

@@ -250,12 +250,13 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// What can be asked for adds the network, secrets and what is called to deliver's grants and the
-// keys of what is stored to all, puts another key in the place of the stack's, and changes nothing
-// else.
+// What can be asked for adds the queues of triggers to receive's grants, the network, secrets and
+// what is called to deliver's, and the keys of what is stored to all. It puts another key in the
+// place of the stack's, and changes nothing else.
 func TestGrantsOfAWholeRelay(t *testing.T) {
 	t.Parallel()
 	want := maps.Clone(grants)
+	want["ReceiveRole"] = slices.Concat(grants["ReceiveRole"], triggerGrants())
 	want["DeliverRole"] = slices.Concat(grants["DeliverRole"], networkGrants, authGrants)
 	for role := range want {
 		services := []string{"dynamodb", "s3", "sqs"}

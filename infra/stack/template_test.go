@@ -66,6 +66,11 @@ const (
 	sentGroup    = "arn:aws:logs:eu-west-1:111122223333:log-group:/webhooks"
 	sentBucket   = "arn:aws:s3:::archive"
 	sentRole     = "arn:aws:iam::444455556666:role/relay"
+
+	triggerBus    = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
+	triggerRule   = "arn:aws:events:eu-west-1:111122223333:rule/shop/orders"
+	triggerTopic  = "arn:aws:sns:us-east-1:444455556666:news"
+	triggerBucket = "arn:aws:s3:::photos"
 )
 
 // wholeRelay is the template of a relay with everything that can be asked for.
@@ -84,6 +89,9 @@ func wholeProps() stack.Props {
 		Send: []string{
 			sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole, sentStream,
 			sentDelivery, sentGroup, sentBucket,
+		},
+		Triggers: map[string]string{
+			"shop": triggerBus, "rule": triggerRule, "news": triggerTopic, "uploads": triggerBucket,
 		},
 		Dashboard: true, Tracing: true, AccessLog: true, PlatformLogs: true, LedgerRecovery: true,
 		EgressPorts: []uint16{8443}, Tags: map[string]string{

@@ -15,6 +15,7 @@ import (
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
 
@@ -563,12 +564,15 @@ func TestProviders(t *testing.T) {
 	var got struct{ Items []admin.Provider }
 	r.send(request{method: "GET", path: "/v1/providers", token: r.token(access.Read, "acme")}).
 		wants(200, &got)
-	if len(got.Items) != len(verify.Providers()) {
+	if len(got.Items) != len(verify.Providers())+len(trigger.Providers()) {
 		t.Errorf("%d providers", len(got.Items))
 	}
 	for _, p := range got.Items {
 		if p.Name == "github" && (len(p.Fields) != 1 || p.Fields[0].Key != "secrets" ||
 			!p.Fields[0].Required || !p.Fields[0].Secret) {
+			t.Errorf("%+v", p)
+		}
+		if p.Name == trigger.S3 && (len(p.Fields) != 0 || !strings.Contains(p.Note, "triggers")) {
 			t.Errorf("%+v", p)
 		}
 	}
