@@ -64,7 +64,7 @@ func Synthesise(
 	}
 	cdkContext, err := json.Marshal(map[string]string{
 		"functionsDir": functions, "secrets": SecretsPrefix, "invoke": InvokedAPI,
-		"send": SentQueue + "," + SentMachine + "," + SentExpress,
+		"send":     SentQueue + "," + SentMachine + "," + SentExpress,
 		"triggers": strings.Join(triggers, ","),
 	})
 	if err != nil {
