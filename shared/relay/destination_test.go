@@ -144,15 +144,15 @@ func TestABucketOfTheRelay(t *testing.T) {
 
 // claims are relay.Claims that keep what was stored.
 type claims struct {
-	stored map[string]string
-	err    error
+	stored    map[string]string
+	downUntil time.Time
 }
 
 func (c *claims) Claim(
 	_ context.Context, key, _ string, content []byte,
 ) (destination.Claim, error) {
-	if c.err != nil {
-		return destination.Claim{}, c.err
+	if time.Now().Before(c.downUntil) {
+		return destination.Claim{}, errors.New("S3 is down")
 	}
 	c.stored[key] = string(content)
 	return destination.Claim{URL: "https://s3.example.com/" + key, Key: key}, nil
@@ -210,13 +210,12 @@ func TestAClaimThatFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, []time.Duration{time.Minute}, "a")
-		kept := &claims{stored: map[string]string{}, err: errors.New("S3 is down")}
+		kept := &claims{stored: map[string]string{}, downUntil: time.Now().Add(time.Minute)}
 		r.claims = kept
 		r.build(func(p ports) ports { return p })
 		r.aim(aQueue, destination.Options{Claim: destination.ClaimS3})
 		r.answering(verdict(400, destination.TooLarge, "X"))
 		event := r.mustPost("1", "paid", strings.Repeat("x", 1<<20))
-		time.AfterFunc(time.Minute, func() { kept.err = nil })
 		r.pump()
 		if d := r.deliveryOf(event, "a"); d.Status != relay.Dead || d.Attempts != 1 ||
 			d.Reason != relay.TooLarge || len(r.poster.posts) != 1 {
