@@ -60,8 +60,8 @@ type Attempt struct {
 	Response   string    `json:"response,omitempty" doc:"The first 1,024 bytes of the answer"`
 }
 
-// Timing is how long the phases of a request took. A phase that was not over when the attempt ended
-// lasts until then. There is no lookup, connect and handshake on a connection that was open already.
+// Timing is how long the phases of a request took. A phase that was not over when the attempt
+// ended lasts until then. A connection that was open already has no lookup, connect and handshake.
 type Timing struct {
 	DNSMs       int64 `json:"dnsMs" doc:"The lookup of the host's name"`
 	ConnectMs   int64 `json:"connectMs" doc:"TCP"`
