@@ -140,6 +140,9 @@ func TestEventsShowTheirSchema(t *testing.T) {
 	if diff := cmp.Diff(want, story.Schema); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	r.send(request{
+		method: "GET", path: "/v1/events/lookup?source=shop&delivery=1", token: token,
+	}).wants(200, &story)
 	var list struct{ Items []admin.EventItem }
 	r.send(request{
 		method: "GET", path: `/v1/events?where={"schema":["failed"]}`, token: token,
