@@ -20,6 +20,7 @@ import (
 
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
 	"webhook-relay/shared/sign"
@@ -35,6 +36,7 @@ type file struct {
 	Sources       []source       `yaml:"sources"`
 	Endpoints     []endpoint     `yaml:"endpoints"`
 	Subscriptions []subscription `yaml:"subscriptions"`
+	Portal        *portal        `yaml:"portal"` // of a tenant's file only
 }
 
 type source struct {
@@ -128,6 +130,7 @@ type checker struct {
 	name     string
 	lookup   func(string) (string, bool)
 	tenant   string         // whose catalog the file is for; "": the operator's
+	portal   *access.Portal // of the file; nil: it says nothing of it
 	local    bool           // rejects settings that need AWS
 	deployed bool           // rejects credentials sent over http
 	lines    map[string]int // the line of each value, by the value's path
@@ -226,6 +229,7 @@ func (c *checker) catalog(f file) catalog.Catalog {
 		sends.add(path, s)
 	}
 	sends.addTo(out.Endpoints)
+	c.portal = c.portalOf(f.Portal)
 	slices.SortFunc(out.Sources, func(a, b catalog.Source) int {
 		return cmp.Compare(a.Name, b.Name)
 	})

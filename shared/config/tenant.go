@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"webhook-relay/shared/document"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -59,15 +60,17 @@ func (c *checker) tenantOf(path string, t *tenantOf) *catalog.TenantOf {
 }
 
 // ParseFor is Parse for the catalog of a tenant and a mode. The file's subscriptions may also name
-// sources of the operator's; whether these exist is not checked: see catalog.CheckSource.
+// sources of the operator's; whether these exist is not checked: see catalog.CheckSource. portal is
+// nil if the file says nothing of the tenant's portal.
 func ParseFor(
 	tenant, name string, text []byte, mode Mode, lookup func(string) (string, bool),
-) (catalog.Catalog, error) {
+) (next catalog.Catalog, portal *access.Portal, err error) {
 	c, err := checkerFor(tenant, name, mode, lookup)
 	if err != nil {
-		return catalog.Catalog{}, err
+		return next, nil, err
 	}
-	return c.parse(text)
+	next, err = c.parse(text)
+	return next, c.portal, err
 }
 
 func checkerFor(
