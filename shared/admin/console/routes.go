@@ -104,9 +104,9 @@ func consolePages() *http.ServeMux {
 		"POST /tenants/{id}":        (*visit).saveTenant,
 		"GET /tenants/{id}/delete":  (*visit).askDeleteTenant,
 		"POST /tenants/{id}/delete": (*visit).deleteTenant,
-		"POST /tenants/{id}/portal":  (*visit).linkToPortal,
-		"GET /tenants/{id}/end":      (*visit).askEndPortal,
-		"POST /tenants/{id}/end":     (*visit).endPortal,
+		"POST /tenants/{id}/portal": (*visit).linkToPortal,
+		"GET /tenants/{id}/end":     (*visit).askEndPortal,
+		"POST /tenants/{id}/end":    (*visit).endPortal,
 	})
 	for _, k := range kinds {
 		k.register(mux)

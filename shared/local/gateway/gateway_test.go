@@ -84,7 +84,7 @@ func TestCookiesOfAnAnswer(t *testing.T) {
 	answer := ok
 	answer.Cookies = []string{"a=1; HttpOnly", "b=2"}
 	_, resp := call(
-		t, httptest.NewRequestWithContext(t.Context(), "GET", "/console", nil), answer, nil,
+		t, httptest.NewRequestWithContext(t.Context(), "POST", "/in/s", nil), answer, nil,
 	)
 	if diff := cmp.Diff(answer.Cookies, resp.Header.Values("Set-Cookie")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
