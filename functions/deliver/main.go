@@ -75,6 +75,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Reporter:  reporter,
 		Retention: settings.Days(s.RetentionDays),
 		CacheTTL:  settings.Seconds(s.CatalogCacheSeconds),
+		Region:    cfg.Region,
 		Origin:    s.Origin,
 		JQ:        jq.New("", beside("jq")),
 	})

@@ -121,7 +121,10 @@ var examples = map[string][]string{
 		"relay completion fish > ~/.config/fish/completions/relay.fish",
 	},
 	"local": {"relay local --demo", "relay local --config relay.yaml"},
-	"send":  {"relay send github", "relay send stripe --to http://127.0.0.1:8080/in/stripe"},
+	"send": {
+		"relay send github", "relay send stripe --to http://127.0.0.1:8080/in/stripe",
+		"relay send s3 --source uploads   # into the local relay, as a bucket does",
+	},
 }
 
 // printHelp prints examples, and then kong's help.

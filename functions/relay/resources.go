@@ -212,8 +212,8 @@ func (c *putCommand[K]) Run(ctx context.Context, inv *invocation) error {
 	}, true)
 }
 
-// replace PUTs what is at a path: as new, or in the place of what is there, by which body makes what
-// is sent (nil: there is nothing).
+// replace PUTs what is at a path: as new, or in the place of what is there. body makes what is sent
+// of what is there; nil: nothing is.
 func replace(
 	ctx context.Context, api *connection, r client.Request, body func(was []byte) (any, error),
 ) (answer client.Response, created bool, err error) {

@@ -43,6 +43,7 @@ func (r *relay) addAdmin() error {
 		RetentionDays:       r.props.RetentionDays,
 		CatalogCacheSeconds: r.props.CatalogCacheSeconds,
 		Send:                r.props.Send,
+		Triggers:            r.triggerProviders(),
 	})
 	if err != nil {
 		return err

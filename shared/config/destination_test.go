@@ -24,6 +24,9 @@ endpoints:
     envelope: json
     role: ` + aRole + `
     external_id: env:EXTERNAL
+  - name: archive
+    url: s3://archive/{source}/{date}/{id}.json.gz
+    region: eu-west-3
   - name: greet
     url: arn:aws:lambda:eu-central-1:123456789012:function:greet
     wait: true
@@ -39,6 +42,11 @@ func TestDestinations(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []catalog.Endpoint{
+		{
+			Name: "archive", URL: "s3://archive/{source}/{date}/{id}.json.gz",
+			Header: map[string]string{}, Destination: &destination.Options{Region: "eu-west-3"},
+			Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "s3", Region: "eu-west-3"}},
+		},
 		{
 			Name: "greet", URL: "arn:aws:lambda:eu-central-1:123456789012:function:greet",
 			Header: map[string]string{}, Destination: &destination.Options{Wait: true},
@@ -101,6 +109,13 @@ func TestBadDestinations(t *testing.T) {
 		"wait for a URL": {"url: 'https://a.example.com', wait: false", "wait: is only for"},
 		"an envelope":    {"url: " + bus + ", envelope: xml", `"xml" is neither raw nor json`},
 		"a template":     {"url: '" + aQueue + "', group: '{data.}'", "group: column"},
+		"a key":          {"url: 's3://archive/{id}/{data.}'", "url: column 24"},
+		"a key for all":  {"url: 's3://archive/latest'", "url: gives every webhook the same key"},
+		"no region":      {"url: 's3://archive/{id}', region: Paris", `"Paris" is not a region`},
+		"region of a queue": {
+			"url: '" + aQueue + "', region: eu-west-3", "region: does not exist for sqs",
+		},
+		"stream of a URL": {"url: 'https://a.example.com', stream: x", "stream: is only for"},
 		"headers": {
 			"url: " + bus + ", headers: {a: b}", "headers: is only for an endpoint",
 		},
@@ -170,7 +185,7 @@ func TestGranted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	greet, orders := c.Endpoints[0], c.Endpoints[1]
+	archive, greet, orders := c.Endpoints[0], c.Endpoints[1], c.Endpoints[2]
 	plain := catalog.Endpoint{URL: "https://a.example.com", Auth: &catalog.Auth{
 		SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"},
 	}}
@@ -179,6 +194,8 @@ func TestGranted(t *testing.T) {
 		granted []string
 		path    string
 	}{
+		"a bucket":                  {archive, []string{"arn:aws:s3:::archive"}, ""},
+		"another bucket":            {archive, []string{"arn:aws:s3:::archive2"}, "url"},
 		"granted":                   {greet, []string{greet.URL}, ""},
 		"not granted":               {greet, []string{aQueue, greet.URL + ":live"}, "url"},
 		"nothing is granted":        {greet, nil, "url"},

@@ -217,7 +217,7 @@ func (d *Deliverer) loadEndpoint(
 	if err := t.arm(ctx, d.cfg.Secrets); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", k, err)
 	}
-	if err := t.aim(); err != nil {
+	if err := t.aim(d.cfg.Region); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", k, err)
 	}
 	return t, nil

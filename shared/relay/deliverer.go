@@ -69,6 +69,9 @@ type DelivererConfig struct {
 	Reporter  Reporter
 	Retention time.Duration // DefaultRetention
 	CacheTTL  time.Duration // DefaultCacheTTL
+	// Region is the AWS region of the relay, where a bucket is whose endpoint names no region; "":
+	// not on AWS.
+	Region string
 	// Origin is the DNS name that the relay gives as its own in the handshake of ProveOptions;
 	// default DefaultOrigin.
 	Origin string

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,8 @@ type addressed struct {
 	request destination.Request
 }
 
-// aim parses the ARN of an endpoint that has one.
-func (t *target) aim() error {
+// aim parses the address of an endpoint that has a destination. region is the relay's own.
+func (t *target) aim(region string) error {
 	options := t.endpoint.Destination
 	if options == nil {
 		return nil
@@ -33,8 +34,14 @@ func (t *target) aim() error {
 	if err != nil {
 		return fmt.Errorf("url %w", err)
 	}
+	to = to.In(cmp.Or(options.Region, region))
+	if a := t.endpoint.Auth; a != nil && a.SigV4 != nil {
+		v4 := *a.SigV4
+		v4.Region = to.Region
+		t.endpoint.Auth = &catalog.Auth{SigV4: &v4}
+	}
 	t.to = &to
-	t.texts, err = transform.ParseTexts(options.Templates())
+	t.texts, err = to.ParseTexts(*options)
 	return err
 }
 
@@ -53,7 +60,7 @@ func (s *step) address(ctx context.Context, ep *target) (err error) {
 	}
 	options := *ep.endpoint.Destination
 	m := destination.Message{
-		Once: s.once(), Endpoint: ep.endpoint.Name, Attempt: s.task.Attempt,
+		Once: s.once(), Endpoint: ep.endpoint.Name, Attempt: s.task.Attempt, At: s.cfg.Now(),
 		Trace: childTrace(s.event.Trace),
 	}
 	needed := ep.texts.NeedsData() || s.content == nil && ep.to.NeedsData(options)
@@ -108,6 +115,7 @@ func (s *step) requestTo(ep *target) Post {
 		Timeout: ep.endpoint.Timeout, Auth: ep.endpoint.Auth, Secrets: ep.secrets,
 		To: &Destination{
 			Destination: *ep.to, Options: *ep.endpoint.Destination, Message: s.addressed.message,
+			Request: r,
 		},
 	}
 	for name, value := range r.Header {
@@ -125,7 +133,7 @@ func (r *attemptResult) heedDestination(result destination.Result, now time.Time
 		r.retryAfter = deniedWait
 	case destination.TooLarge:
 		r.final = TooLarge
-	case destination.Accepted, destination.Failed:
+	case destination.Accepted, destination.Failed, destination.Unprepared:
 	}
 	r.code = result.Code
 }

@@ -111,6 +111,34 @@ func TestDeliveryToADestination(t *testing.T) {
 	})
 }
 
+// TestABucketOfTheRelay: an address without a region is in the relay's own, unless the endpoint
+// names another.
+func TestABucketOfTheRelay(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{"": "eu-north-1", "eu-west-3": "eu-west-3"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []time.Duration{time.Minute}, "a")
+			r.region = "eu-north-1"
+			r.build(func(p ports) ports { return p })
+			r.aim("s3://archive/{source}/{date}/{id}.json", destination.Options{Region: region})
+			r.poster.answers["s3."+want+".amazonaws.com/"] = func(relay.Post) (relay.Reply, error) {
+				return verdict(200, destination.Accepted, ""), nil
+			}
+			event := r.mustPost("1", "paid", `{"c":7}`)
+			r.pump()
+			if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered {
+				t.Fatalf("record %+v", d)
+			}
+			p := r.poster.posts[0]
+			if p.Method != "PUT" || string(p.Body) != `{"c":7}` || p.Auth.SigV4.Region != want ||
+				p.URL != "https://s3."+want+".amazonaws.com/archive/"+p.To.Request.Key ||
+				p.To.Request.Key != "app/2000-01-01/"+event+".json" {
+				t.Errorf("%s %s %+v %s", p.Method, p.URL, p.Auth.SigV4, p.Body)
+			}
+		})
+	}
+}
+
 // TestVerdicts: what a destination answers changes the delivery and the endpoint as
 // docs/destinations.md says.
 func TestVerdicts(t *testing.T) {

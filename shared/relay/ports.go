@@ -177,6 +177,7 @@ type Destination struct {
 	Options destination.Options
 	// what was delivered, for people; the request has it in the service's form
 	Message destination.Message
+	Request destination.Request // that the Post was made of
 }
 
 // ReplyHeaders returns the names of the answer's headers that the relay reads: those that say when

@@ -48,6 +48,7 @@ type rig struct {
 	poster    *endpoints
 	reports   reports
 	origin    string        // "": the default
+	region    string        // "": not on AWS
 	retention time.Duration // zero: the default
 	jq        transform.Runner
 	chunk     int // deliveries that the fan-out sends at once; 0: the default
@@ -157,7 +158,7 @@ func (r *rig) build(wrap func(ports) ports) {
 		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots,
 		Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports,
 		Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
-		Origin:   r.origin, Retention: r.retention, JQ: r.jq,
+		Origin: r.origin, Region: r.region, Retention: r.retention, JQ: r.jq,
 	}))
 }
 

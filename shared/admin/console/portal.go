@@ -14,7 +14,7 @@ import (
 )
 
 // inPortal reports whether the page is one of a tenant's portal.
-func (v *visit) inPortal() bool { return v.site == v.server.portal }
+func (v *visit) inPortal() bool { return v.site == v.portal }
 
 // siteName is what people call the site.
 func (v *visit) siteName() string {
@@ -31,7 +31,7 @@ func (v *visit) locatePortal() (path string, err error) {
 	if more {
 		path = "/" + rest
 	}
-	v.site = v.server.portal
+	v.site = v.portal
 	if !catalog.IsTenant(id) {
 		id = "-" // for the address of the style of the page that says so
 	}

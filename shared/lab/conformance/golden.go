@@ -74,7 +74,7 @@ func CatalogV1() catalog.Catalog {
 				Sends: map[string]string{"whole": `{"body":{"id":"{data.id}"}}`},
 				Destination: &destination.Options{
 					Envelope: destination.JSON, Group: "{data.id}", DetailType: "{type}",
-					BusSource: "shop", Wait: true,
+					BusSource: "shop", Wait: true, Stream: "{source}", Region: "eu-west-3",
 				},
 				Retiring: []catalog.RetiringSecret{
 					{

@@ -90,6 +90,7 @@ func TestDeployed(t *testing.T) {
 			"the API applies a file":                        applied,
 			"people use the console and the portal":         visited,
 			"what cannot be processed is put aside":         putAside,
+			"services in AWS trigger events":                triggered,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -103,7 +104,9 @@ func TestDeployed(t *testing.T) {
 	t.Run("the API lists what was refused and counted", func(t *testing.T) { listed(t, w) })
 	t.Run("each route of the API works", func(t *testing.T) { everyRouteWorks(t, w) })
 	t.Run("nothing else is put aside", func(t *testing.T) {
-		for name, want := range map[string]int{"IngestDlq": 2, "DeliveryDlq": 3} {
+		for name, want := range map[string]int{
+			"IngestDlq": 2, "DeliveryDlq": 3, "TriggersDlq": 1,
+		} {
 			if n := w.messages(t, name); n != want {
 				t.Errorf("%s has %d messages, want %d", name, n, want)
 			}

@@ -126,7 +126,10 @@ func lookAtSources(t *testing.T, root string) {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	lookAtSources(t, repository)
-	assembly, err := deployed.Synthesise(t.Context(), repository, t.TempDir())
+	assembly, err := deployed.Synthesise(
+		t.Context(), repository, t.TempDir(), "news="+deployed.TriggerTopic,
+		"shop-bus="+deployed.TriggerBus, "uploads="+deployed.TriggerBucket,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,6 +250,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	for _, source := range c.Sources {
 		w.sources[source.Name] = source
 	}
+	addTriggered(&c, endpoints)
 	demo, err := events.Demo()
 	if err != nil {
 		t.Fatal(err)
