@@ -72,7 +72,7 @@ func tokensPage(v *visit, d tokensData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<table class=\"rows\"><thead><tr><th>Name</th><th>Id</th><th>Role</th><th>Made</th><th>Last used</th><th>Valid until</th><th></th></tr></thead> <tbody>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<table class=\"rows\"><thead><tr><th>Name</th><th>Id</th><th>Role</th><th>Made</th><th>Last used</th><th>Valid until</th><th>Revoke</th></tr></thead> <tbody>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
