@@ -429,3 +429,37 @@ func TestAssets(t *testing.T) {
 		}
 	}
 }
+
+// TestATransformIsSavedWithTheEndpoint: the form of a subscription has it, as the file does.
+func TestATransformIsSavedWithTheEndpoint(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	b := r.signedIn(access.Admin, "")
+	form := url.Values{
+		"name": {"slack"}, "source": {"app"}, "endpoint": {"shop"},
+		"send": {`{"preset": "slack", "text": "hello {data.n}"}`},
+	}
+	if a := b.post("/subscriptions", form); a.Code != http.StatusSeeOther {
+		t.Fatalf("%d %s", a.Code, a.Body)
+	}
+	for _, path := range []string{
+		"/subscriptions/slack", "/subscriptions/slack/edit", "/endpoints/shop/json",
+	} {
+		if page := text(b.get(path)); !strings.Contains(page, "hello {data.n}") {
+			t.Errorf("%s: %s", path, page)
+		}
+	}
+	form.Set("name", "broken")
+	form.Set("send", `{"preset": "slack"}`)
+	if a := b.post("/subscriptions", form); a.Code != http.StatusUnprocessableEntity ||
+		!strings.Contains(a.Body.String(), "/body/send/app") {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	form.Set("send", "")
+	form.Set("etag", `"4"`)
+	a := b.post("/subscriptions/slack/edit", form)
+	if page := text(b.get("/endpoints/shop/json")); strings.Contains(page, "hello") {
+		t.Errorf("%d %s", a.Code, page)
+	}
+}

@@ -1200,7 +1200,7 @@ func endpointForm(v *visit, name string, e admin.EndpointView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 81, "\" placeholder=\"15s\"> <label for=\"rate_limit\">At most so many</label> <input id=\"rate_limit\" name=\"rate_limit\" value=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 81, "\" placeholder=\"15s\"> <label for=\"rate_limit\">Rate limit <small>left out: none</small></label> <input id=\"rate_limit\" name=\"rate_limit\" value=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1213,7 +1213,7 @@ func endpointForm(v *visit, name string, e admin.EndpointView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 82, "\" placeholder=\"50/s\"> <label for=\"concurrency\">At most so many at a time</label> <input id=\"concurrency\" name=\"concurrency\" inputmode=\"numeric\" value=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 82, "\" placeholder=\"50/s\"> <label for=\"concurrency\">Requests at a time <small>left out: no limit</small></label> <input id=\"concurrency\" name=\"concurrency\" inputmode=\"numeric\" value=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
