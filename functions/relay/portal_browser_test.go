@@ -165,7 +165,9 @@ func TestThePortalInABrowser(t *testing.T) {
 	p.complaints()
 	p.follows("Sign out")
 	p.sees("You are signed out")
-	p.look("/portal/acme/events")
+	p.look("/portal/acme/signed-out")
+	p.look("/portal/acme/enter")
+	p.get("/portal/acme/events")
 	if to := evaluate[string](p, `document.querySelector("#page a").href`); to !=
 		relay.app+"/refresh?next=%2Fevents&tenant=acme" {
 		t.Errorf("the button leads to %s", to)

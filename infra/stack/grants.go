@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+
+	"webhook-relay/shared/lambda/settings"
 )
 
 // grant is one statement of a function's role. Grants are written out because the CDK's own grant
@@ -199,6 +201,12 @@ func (r *relay) deliverGrants() []grant {
 		r.count("evt_*", "failure#*", "quota#*", "slot#*"),
 		r.open("endpoint/*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
+		// deliver stores what is too large for a destination, and signs URLs for its consumers. Who
+		// signs needs the right to get it.
+		{
+			actions:   []string{"s3:PutObject"},
+			resources: []*string{r.bodies.ArnForObjects(new(settings.ClaimPrefix + "*"))},
+		},
 		// Without this grant, S3 answers 403 and not 404 for a body that is gone. That would look
 		// like a failure of our own.
 		{actions: []string{"s3:ListBucket"}, resources: []*string{r.bodies.BucketArn()}},

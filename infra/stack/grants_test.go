@@ -98,6 +98,7 @@ var grants = map[string][]string{
 		"not ec2:UnassignPrivateIpAddresses on *" + itsOwnCode,
 		"s3:GetObject on {Bodies.Arn}/*",
 		"s3:ListBucket on {Bodies.Arn}",
+		"s3:PutObject on {Bodies.Arn}/claim/*",
 		"scheduler:CreateSchedule on arn:{AWS::Partition}:scheduler:{AWS::Region}:{AWS::AccountId}:schedule/{Schedules}/*",
 		"sqs:ChangeMessageVisibility on {Delivery.Arn}",
 		"sqs:ChangeMessageVisibility on {OrderedDelivery.Arn}",

@@ -53,7 +53,7 @@ func aimed() (all []catalog.Endpoint) {
 		{
 			URL: "arn:aws:sqs:eu-central-1:999999999999:in.fifo",
 			Destination: &destination.Options{
-				Envelope: destination.JSON, Group: "{data.id}",
+				Envelope: destination.JSON, Group: "{data.id}", Claim: destination.ClaimS3,
 			},
 			Auth: &catalog.Auth{SigV4: &catalog.SigV4{
 				Service: "sqs", Region: "eu-central-1", Role: aRole, ExternalID: "hush-hush",

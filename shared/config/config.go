@@ -98,6 +98,7 @@ type endpoint struct {
 	BusSource  string `yaml:"bus_source"`
 	Stream     string `yaml:"stream"`
 	Region     string `yaml:"region"`
+	Claim      string `yaml:"claim"`
 	Wait       *bool  `yaml:"wait"`
 	Role       string `yaml:"role"`
 	ExternalID string `yaml:"external_id"`

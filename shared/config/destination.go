@@ -23,7 +23,7 @@ func (c *checker) aim(path string, e endpoint, out *catalog.Endpoint) {
 	}
 	out.URL, out.Destination = e.URL, &destination.Options{
 		Envelope: destination.Envelope(e.Envelope), Group: e.Group, DetailType: e.DetailType,
-		BusSource: e.BusSource, Stream: e.Stream, Region: e.Region,
+		BusSource: e.BusSource, Stream: e.Stream, Region: e.Region, Claim: e.Claim,
 		Wait: e.Wait != nil && *e.Wait,
 	}
 	to, err := c.parseARN(e.URL)
@@ -47,6 +47,9 @@ func (c *checker) aim(path string, e endpoint, out *catalog.Endpoint) {
 	}
 	if _, err := to.ParseTexts(*out.Destination); err != nil {
 		c.failSend(path, err)
+	}
+	if e.Claim != "" && e.Claim != destination.ClaimS3 {
+		c.fail(path+".claim", "%q is not %s", e.Claim, destination.ClaimS3)
 	}
 	if e.Region != "" && !regionForm.MatchString(e.Region) {
 		c.fail(path+".region", "%q is not a region, such as eu-central-1", e.Region)
@@ -75,6 +78,7 @@ func aimKeys(e endpoint) []string {
 			key: "bus_source", there: e.BusSource != "",
 		},
 		{key: "stream", there: e.Stream != ""}, {key: "region", there: e.Region != ""},
+		{key: "claim", there: e.Claim != ""},
 		{key: "wait", there: e.Wait != nil}, {key: "role", there: e.Role != ""}, {
 			key: "external_id", there: e.ExternalID != "",
 		},
@@ -179,7 +183,7 @@ func (x *exporter) aim(e catalog.Endpoint, out *endpoint) {
 	}
 	out.Envelope, out.Group = string(o.Envelope), o.Group
 	out.DetailType, out.BusSource = o.DetailType, o.BusSource
-	out.Stream, out.Region = o.Stream, o.Region
+	out.Stream, out.Region, out.Claim = o.Stream, o.Region, o.Claim
 	if o.Wait {
 		out.Wait = &o.Wait
 	}

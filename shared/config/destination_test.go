@@ -24,6 +24,7 @@ endpoints:
     envelope: json
     role: ` + aRole + `
     external_id: env:EXTERNAL
+    claim: s3
   - name: archive
     url: s3://archive/{source}/{date}/{id}.json.gz
     region: eu-west-3
@@ -55,7 +56,7 @@ func TestDestinations(t *testing.T) {
 		{
 			Name: "orders", URL: aQueue, Header: map[string]string{},
 			Destination: &destination.Options{
-				Envelope: destination.JSON, Group: "{data.customer.id}",
+				Envelope: destination.JSON, Group: "{data.customer.id}", Claim: destination.ClaimS3,
 			},
 			Auth: &catalog.Auth{SigV4: &catalog.SigV4{
 				Service: "sqs", Region: "eu-central-1", Role: aRole, ExternalID: "shared-id",
@@ -115,6 +116,11 @@ func TestBadDestinations(t *testing.T) {
 		"region of a queue": {
 			"url: '" + aQueue + "', region: eu-west-3", "region: does not exist for sqs",
 		},
+		"claim of a bucket": {
+			"url: 's3://archive/{id}', claim: s3", "claim: does not exist for s3",
+		},
+		"another claim":   {"url: '" + aQueue + "', claim: gcs", `claim: "gcs" is not s3`},
+		"claim of a URL":  {"url: 'https://a.example.com', claim: s3", "claim: is only for"},
 		"stream of a URL": {"url: 'https://a.example.com', stream: x", "stream: is only for"},
 		"headers": {
 			"url: " + bus + ", headers: {a: b}", "headers: is only for an endpoint",

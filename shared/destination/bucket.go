@@ -93,7 +93,7 @@ func (m Message) objectKey() (string, error) {
 // the path and not in the host's name: a certificate for *.s3.REGION.amazonaws.com does not hold
 // for a bucket with a dot in its name.
 func putObject(d Destination, m Message, o Options) (Request, error) {
-	content, err := d.content(m, o)
+	content, contentType, err := d.Content(m, o)
 	if err != nil {
 		return Request{}, err
 	}
@@ -111,11 +111,8 @@ func putObject(d Destination, m Message, o Options) (Request, error) {
 		}
 	}
 	delete(r.Header, "x-amz-meta-"+attributeContent)
-	enclosed := m.Shaped == nil && d.Envelope(o) == JSON
-	contentType, encoding := m.contentType(), ""
-	if enclosed {
-		contentType = plainJSON
-	} else if m.Shaped == nil {
+	encoding := ""
+	if m.Shaped == nil && d.Envelope(o) == Raw {
 		encoding = m.Event.Header["content-encoding"]
 	}
 	if strings.HasSuffix(key, ".gz") {

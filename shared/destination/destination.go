@@ -48,6 +48,9 @@ type Options struct {
 	Stream     string `json:"stream,omitempty"`     // of Logs: the log stream; "": the endpoint
 	// Wait: Lambda and Step Functions run to their end, and their failure is the attempt's.
 	Wait bool `json:"wait,omitempty"`
+	// Claim: a content that is too large for the service is stored, and a pointer is sent; "": it
+	// is not sent.
+	Claim string `json:"claim,omitempty"`
 	// Region of an S3 bucket, whose address has none; "": the relay's own.
 	Region string `json:"region,omitempty"`
 }
@@ -82,40 +85,41 @@ func (k Kind) traits() (t kind, known bool) {
 	case SQS:
 		return kind{
 			arn: queueForm, form: "arn:aws:sqs:REGION:ACCOUNT:QUEUE", envelope: Raw,
-			options: []string{"group"}, action: always("sqs:SendMessage"), request: sendMessage,
+			options: []string{"group", "claim"}, action: always("sqs:SendMessage"), request: sendMessage,
 		}, true
 	case SNS:
 		return kind{
 			arn: topicForm, form: "arn:aws:sns:REGION:ACCOUNT:TOPIC", envelope: Raw,
-			options: []string{"group"}, action: always("sns:Publish"), request: publish,
+			options: []string{"group", "claim"}, action: always("sns:Publish"), request: publish,
 		}, true
 	case Events:
 		return kind{
 			arn: busForm, form: "arn:aws:events:REGION:ACCOUNT:event-bus/BUS", envelope: JSON,
-			onlyJSON: true, options: []string{"detail_type", "bus_source"},
+			onlyJSON: true, options: []string{"detail_type", "bus_source", "claim"},
 			action: always("events:PutEvents"), request: putEvents, failed: failedEntry,
 		}, true
 	case Lambda:
 		return kind{
 			arn: functionForm, form: "arn:aws:lambda:REGION:ACCOUNT:function:NAME", envelope: JSON,
-			onlyJSON: true, options: []string{"wait"}, action: always("lambda:InvokeFunction"),
+			onlyJSON: true, options: []string{"wait", "claim"}, action: always("lambda:InvokeFunction"),
 			request: invoke, failed: failedFunction,
 		}, true
 	case States:
 		return kind{
 			arn: machineForm, form: "arn:aws:states:REGION:ACCOUNT:stateMachine:NAME",
-			envelope: JSON, onlyJSON: true, options: []string{"wait"}, action: startAction,
+			envelope: JSON, onlyJSON: true, options: []string{"wait", "claim"}, action: startAction,
 			request: startExecution, failed: failedExecution,
 		}, true
 	case Kinesis:
 		return kind{
 			arn: streamForm, form: "arn:aws:kinesis:REGION:ACCOUNT:stream/STREAM", envelope: JSON,
-			options: []string{"group"}, action: always("kinesis:PutRecord"), request: putRecord,
+			options: []string{"group", "claim"}, action: always("kinesis:PutRecord"), request: putRecord,
 		}, true
 	case Firehose:
 		return kind{
 			arn: deliveryForm, form: "arn:aws:firehose:REGION:ACCOUNT:deliverystream/STREAM",
-			envelope: JSON, action: always("firehose:PutRecord"), request: putDelivery,
+			envelope: JSON, options: []string{"claim"}, action: always("firehose:PutRecord"),
+			request: putDelivery,
 		}, true
 	case S3:
 		return kind{
@@ -125,7 +129,7 @@ func (k Kind) traits() (t kind, known bool) {
 	case Logs:
 		return kind{
 			arn: groupForm, form: "arn:aws:logs:REGION:ACCOUNT:log-group:GROUP", envelope: JSON,
-			options: []string{"stream"}, action: always("logs:PutLogEvents"),
+			options: []string{"stream", "claim"}, action: always("logs:PutLogEvents"),
 			request: putLogEvents, failed: rejectedEvent,
 		}, true
 	default:

@@ -29,6 +29,7 @@ type Message struct {
 	Shaped      []byte
 	ContentType string            // of Shaped
 	Texts       map[string]string // what ParseTexts read, applied
+	claimed     bool              // Shaped is a pointer to the content
 }
 
 // Request is a request that is still to be signed.
@@ -147,6 +148,7 @@ const (
 	attributeTrace    = "traceparent"
 	attributeContent  = "content-type"
 	attributeEncoding = "relay-encoding"
+	attributeClaim    = "relay-claim"
 )
 
 // attributes returns what is known of a message beside its content. SQS takes at most ten.
@@ -155,6 +157,9 @@ func (m Message) attributes() map[string]string {
 		attributeID: m.Event.ID, attributeSource: m.Event.Source, attributeType: m.Event.Type,
 		attributeTrust: m.Event.Trust, attributeAttempt: strconv.Itoa(m.Attempt),
 		attributeTrace: m.Trace, attributeContent: m.contentType(),
+	}
+	if m.claimed {
+		all[attributeClaim] = ClaimS3
 	}
 	maps.DeleteFunc(all, func(_, value string) bool {
 		return value == "" || !isXMLText(value)

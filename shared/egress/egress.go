@@ -98,7 +98,7 @@ func newClient(o Options, dial dialer, roots *x509.CertPool) *Client {
 		signer:      v4.NewSigner(),
 		// every other service signs the path encoded twice
 		signerS3: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
-		endpoint:    o.Endpoint,
+		endpoint: o.Endpoint,
 		tokens: newTokens(func() *http.Client {
 			return newClient(Options{HTTPSOnly: true}, dial, roots).httpClient(maxAnswerBytes)
 		}),

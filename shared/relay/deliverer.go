@@ -64,6 +64,9 @@ type DelivererConfig struct {
 	Failures Failures
 	Keeper   EventKeeper
 	Operator Operator // nil: nobody is told
+	// Claims stores what is too large for a destination that wants a pointer to it; nil: such
+	// deliveries die as TooLarge
+	Claims Claims
 	// JQ runs jq programs of transforms; nil: deliveries whose transform has one fail
 	JQ        transform.Runner
 	Reporter  Reporter

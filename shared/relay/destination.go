@@ -3,8 +3,11 @@ package relay
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,6 +25,7 @@ const deniedWait = 5 * time.Minute
 type addressed struct {
 	message destination.Message
 	request destination.Request
+	claim   string // the URL of the content that the message points to; "": the message has it
 }
 
 // aim parses the address of an endpoint that has a destination. region is the relay's own.
@@ -77,11 +81,55 @@ func (s *step) address(ctx context.Context, ep *target) (err error) {
 		return err
 	}
 	request, err := ep.to.Request(m, options)
+	s.addressed = &addressed{message: m, request: request}
+	if errors.Is(err, destination.ErrTooLarge) && s.canClaim(ep) {
+		return s.claim(ctx, ep)
+	}
+	return err
+}
+
+// canClaim tells whether a pointer can be sent in place of the content.
+func (s *step) canClaim(ep *target) bool {
+	return ep.endpoint.Destination.HasClaims() && s.cfg.Claims != nil && s.addressed.claim == ""
+}
+
+// claim stores the content that is to be sent, and makes the request that sends a pointer to it.
+func (s *step) claim(ctx context.Context, ep *target) error {
+	options, m := *ep.endpoint.Destination, s.addressed.message
+	content, contentType, err := ep.to.Content(m, options)
 	if err != nil {
 		return err
 	}
-	s.addressed = &addressed{message: m, request: request}
-	return nil
+	sum := sha256.Sum256(content)
+	stored, err := s.cfg.Claims.Claim(ctx, hex.EncodeToString(sum[:]), contentType, content)
+	if err != nil {
+		return err
+	}
+	m = m.Claimed(content, contentType, stored)
+	request, err := ep.to.Request(m, options)
+	s.addressed = &addressed{message: m, request: request, claim: stored.URL}
+	return err
+}
+
+// send makes the POST. If the destination takes less than its service, and wants pointers, it gets
+// one.
+func (s *step) send(ctx context.Context, ep *target, body []byte, at time.Time) (Reply, error) {
+	post, err := s.request(ep, body, at)
+	if err != nil {
+		return Reply{}, err
+	}
+	reply, err := s.cfg.Poster.Post(ctx, post)
+	if err != nil || reply.Result == nil || reply.Result.Verdict != destination.TooLarge ||
+		!s.canClaim(ep) {
+		return reply, err
+	}
+	if err := s.claim(ctx, ep); err != nil {
+		return Reply{}, err
+	}
+	if !enoughTime(ctx, ep) {
+		return Reply{}, errDeadline
+	}
+	return s.cfg.Poster.Post(ctx, s.requestTo(ep))
 }
 
 // once returns what is the same for all attempts of a cycle: the event's id, and after a replay the
@@ -120,6 +168,9 @@ func (s *step) requestTo(ep *target) Post {
 	}
 	for name, value := range r.Header {
 		p.Header[name] = value
+	}
+	if s.addressed.claim != "" { // who has it may read the content
+		p.Secrets = append(slices.Clone(p.Secrets), s.addressed.claim)
 	}
 	return p
 }

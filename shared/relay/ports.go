@@ -16,6 +16,15 @@ type Bodies interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 }
 
+// Claims stores contents that are too large for a destination, where its consumers can fetch them.
+type Claims interface {
+	// Claim stores content under a key, the hash of the content in hexadecimal digits, and returns
+	// where it can be fetched. A second call with the same key stores the same.
+	Claim(
+		ctx context.Context, key, contentType string, content []byte,
+	) (destination.Claim, error)
+}
+
 // Message is a message that a stage received from a queue.
 type Message struct {
 	ID       string // the queue's id; the same each time this message is received

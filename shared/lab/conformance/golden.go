@@ -75,6 +75,7 @@ func CatalogV1() catalog.Catalog {
 				Destination: &destination.Options{
 					Envelope: destination.JSON, Group: "{data.id}", DetailType: "{type}",
 					BusSource: "shop", Wait: true, Stream: "{source}", Region: "eu-west-3",
+					Claim: destination.ClaimS3,
 				},
 				Retiring: []catalog.RetiringSecret{
 					{

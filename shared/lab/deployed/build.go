@@ -23,6 +23,14 @@ const (
 	InvokedAPI    = "arn:aws:execute-api:" + region + ":" + account + ":api/stage/POST/hook"
 )
 
+// The destinations to which endpoints of Synthesise's assembly may send: a FIFO queue that takes
+// 256 KiB, a standard and an express workflow.
+const (
+	SentQueue   = "arn:aws:sqs:" + region + ":" + account + ":sent.fifo"
+	SentMachine = "arn:aws:states:" + region + ":" + account + ":stateMachine:standard"
+	SentExpress = "arn:aws:states:" + region + ":" + account + ":stateMachine:express"
+)
+
 // The triggers that Synthesise can add: a topic, which is played, a bus and a bucket. Tests put the
 // messages of the latter into their queues.
 const (
@@ -56,6 +64,7 @@ func Synthesise(
 	}
 	cdkContext, err := json.Marshal(map[string]string{
 		"functionsDir": functions, "secrets": SecretsPrefix, "invoke": InvokedAPI,
+		"send":     SentQueue + "," + SentMachine + "," + SentExpress,
 		"triggers": strings.Join(triggers, ","),
 	})
 	if err != nil {

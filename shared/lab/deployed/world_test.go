@@ -178,7 +178,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		"slow":    {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {}, "gone": {time.Hour},
 		"retired": {time.Hour}, "limited": {}, "narrow": {}, "tokened": {}, "api": {}, "proved": {},
 		"unstarted": {}, "late": {}, "overdue": {time.Hour},
-		"ordered": {2 * time.Second},
+		"ordered": {2 * time.Second}, "queued": {}, "started": {}, "awaited": {},
 	} {
 		url := endpoints + "/" + name
 		if name == "guarded" {
@@ -212,6 +212,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 				{Secret: sign.NewSecret(), Until: time.Now().Add(time.Hour).UTC()},
 			}
 		}
+		aim(&ep)
 		c.Endpoints = append(c.Endpoints, ep)
 		sub := catalog.Subscription{Source: name, Endpoint: name}
 		if name == "bulky" {

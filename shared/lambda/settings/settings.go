@@ -71,6 +71,9 @@ type Deliver struct {
 	Origin string `env:"RELAY_ORIGIN"`
 }
 
+// ClaimPrefix begins the keys under which deliver stores what is too large for a destination.
+const ClaimPrefix = "claim/"
+
 // Sweep is the environment of the function sweep.
 type Sweep struct {
 	CatalogTable     string `env:"RELAY_CATALOG_TABLE,notEmpty"`
