@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -8,9 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -236,14 +240,51 @@ func TestThePortalInAFrame(t *testing.T) {
 	framed(relay.link("other"))
 	p.do(chromedp.Navigate(elsewhere))
 	p.frameShows("Open in a window of its own")
+	window := chromedp.WaitNewTarget(p.ctx, func(i *target.Info) bool {
+		return strings.HasSuffix(i.URL, "/portal/other")
+	})
+	inFrame[bool](p, `(document.querySelector("button").click(), true)`)
+	ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithTargetID(<-window))
+	defer cancel()
+	opened := &tab{t: t, ctx: ctx}
+	opened.sees("There is no endpoint yet.")
+}
+
+// inFrame returns the value of an expression in the frame of the page, as if the user had asked for
+// it; the zero value while the frame is loading.
+func inFrame[T any](p *tab, expression string) (value T) {
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	frame := p.frame(ctx)
+	if frame == nil {
+		return value
+	}
+	world, err := chromedp.Call(ctx, page.CreateIsolatedWorld, page.CreateIsolatedWorldParams{
+		FrameID: frame.ID,
+	})
+	if err != nil {
+		return value
+	}
+	value, _ = chromedp.Run(ctx, chromedp.Evaluate[T](expression, func(e *runtime.EvaluateParams) {
+		e.ContextID, e.UserGesture = world.ExecutionContextID, new(true)
+	}))
+	return value
+}
+
+// frame returns the frame of the page, or nil.
+func (p *tab) frame(ctx context.Context) *cdp.Frame {
+	tree, err := chromedp.Call(ctx, page.GetFrameTree, cdp.Empty{})
+	if err != nil || len(tree.FrameTree.ChildFrames) != 1 {
+		return nil
+	}
+	return tree.FrameTree.ChildFrames[0].Frame
 }
 
 // frameShows waits until the frame of the page shows a text.
 func (p *tab) frameShows(text string) {
 	p.t.Helper()
 	eventually(p.t, fmt.Sprintf("the frame shows %q", text), func() bool {
-		got, err := chromedp.Call(p.ctx, page.CaptureSnapshot, page.CaptureSnapshotParams{})
-		return err == nil && strings.Contains(strings.ReplaceAll(got.Data, "=\r\n", ""), text)
+		return inFrame[bool](p, "document.body.innerText.includes("+scriptText(text)+")")
 	})
 }
 
@@ -251,10 +292,7 @@ func (p *tab) frameShows(text string) {
 func (p *tab) frameIsRefused() {
 	p.t.Helper()
 	eventually(p.t, "the frame is refused", func() bool {
-		got, err := chromedp.Call(p.ctx, page.GetFrameTree, cdp.Empty{})
-		if err != nil || len(got.FrameTree.ChildFrames) != 1 {
-			return false
-		}
-		return got.FrameTree.ChildFrames[0].Frame.UnreachableURL != ""
+		frame := p.frame(p.ctx)
+		return frame != nil && frame.UnreachableURL != ""
 	})
 }
