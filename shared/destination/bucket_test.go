@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -175,6 +177,32 @@ func TestTheSameObject(t *testing.T) {
 	if err != nil || first.URL != second.URL || !bytes.Equal(first.Body, second.Body) {
 		t.Errorf("%v, %s, %s", err, first.URL, second.URL)
 	}
+}
+
+// FuzzObject: no value of a webhook leaves its segment of the key, and the URL has the key as it is.
+func FuzzObject(f *testing.F) {
+	f.Add("a/b", "..")
+	f.Add("", "\x00%2F\xff")
+	f.Add("é?#&", "{id}//")
+	f.Fuzz(func(t *testing.T, eventType, header string) {
+		m := message(`{}`)
+		m.Event.Type, m.Event.Header = eventType, map[string]string{"x": header}
+		r, err := objectOf(
+			t, "s3://archive/a/{type}/{headers.x}-{type}/{id}", m, destination.Options{},
+		)
+		if err != nil {
+			return // it is too long
+		}
+		u, err := url.Parse(r.URL)
+		if err != nil || u.Path != "/archive/"+r.Key || u.RawQuery != "" || u.Fragment != "" {
+			t.Fatalf("%v: %s for %q", err, r.URL, r.Key)
+		}
+		segments := strings.Split(r.Key, "/")
+		if len(segments) != 4 || segments[0] != "a" || segments[3] != "evt_1" ||
+			slices.Contains(segments, "") || slices.Contains(segments, "..") {
+			t.Errorf("%q", segments)
+		}
+	})
 }
 
 func TestAKeyThatIsTooLong(t *testing.T) {
