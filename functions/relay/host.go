@@ -124,9 +124,10 @@ func (h *host) build(dir string, o hostOptions) error {
 	}
 	failures := &memory.Failures{}
 	fanout, err := relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: catalogs, Events: ledger, Bodies: bodies, Delivery: h.queues[deliveryQueue],
-		Ordered: h.queues[orderedDelivery],
-		Poison:  h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter,
+		Subscriptions: catalogs, Types: catalogs, Events: ledger, Bodies: bodies,
+		Delivery: h.queues[deliveryQueue],
+		Ordered:  h.queues[orderedDelivery],
+		Poison:   h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter,
 		CacheTTL: catalogTTL,
 	})
 	if err != nil {

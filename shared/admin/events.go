@@ -21,6 +21,7 @@ type EventStory struct {
 	Source     string            `json:"source"`
 	Type       string            `json:"type,omitempty"`
 	Trust      string            `json:"trust" enum:"verified,authenticated,unverified" doc:"How far its proof goes"`
+	Schema     *SchemaView       `json:"schema,omitempty" doc:"Whether it fits the schema of its type. Absent: the type has none"`
 	AcceptedAt time.Time         `json:"acceptedAt"`
 	RoutedAt   time.Time         `json:"routedAt"`
 	ExpiresAt  time.Time         `json:"expiresAt" doc:"Until when it is kept"`
@@ -31,6 +32,20 @@ type EventStory struct {
 	// Subscriptions are those of today, which may differ from those when it was routed.
 	Subscriptions []Tried `json:"subscriptions" nullable:"false" doc:"Whether each subscription of the source takes it as they are today, and why not"`
 	More          bool    `json:"moreSubscriptions" doc:"There are more subscriptions, which were not tried: POST /v1/try tries one"`
+}
+
+// SchemaView tells whether an event fits the schema of its type.
+type SchemaView struct {
+	Status  string `json:"status" enum:"passed,failed,unchecked" doc:"unchecked: it is too large, too deep, or takes too long"`
+	At      string `json:"at,omitempty" doc:"JSON pointer of the place" example:"/order/total"`
+	Problem string `json:"problem,omitempty" example:"is missing"`
+}
+
+func viewOfSchema(r *relay.SchemaResult) *SchemaView {
+	if r == nil {
+		return nil
+	}
+	return &SchemaView{Status: string(r.Status), At: r.At, Problem: r.Problem}
 }
 
 // DeliveryView is a delivery.
@@ -222,6 +237,7 @@ func (s *server) story(ctx context.Context, id string) (*storyAnswer, error) {
 	}
 	out := EventStory{
 		ID: e.ID, Source: plainName(e.Source), Type: e.Type, Trust: string(e.Trust),
+		Schema:     viewOfSchema(e.Schema),
 		AcceptedAt: e.ReceivedAt, RoutedAt: e.RoutedAt, ExpiresAt: e.ExpiresAt,
 		Headers: e.Header, BodyBytes: int64(size), Endpoints: []string{},
 		Deliveries: mapped(deliveries, viewOfDelivery), Subscriptions: []Tried{},

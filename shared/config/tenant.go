@@ -60,14 +60,17 @@ func (c *checker) tenantOf(path string, t *tenantOf) *catalog.TenantOf {
 }
 
 // ParseFor is Parse for the catalog of a tenant and a mode. The file's subscriptions may also name
-// sources of the operator's; whether these exist is not checked: see catalog.CheckSource.
+// sources of the operator's; whether these exist is not checked: see catalog.CheckSource. open
+// returns the files that text names: see Files.
 func ParseFor(
 	tenant, name string, text []byte, mode Mode, lookup func(string) (string, bool),
+	open func(string) ([]byte, error),
 ) (catalog.Catalog, error) {
 	c, err := checkerFor(tenant, name, mode, lookup)
 	if err != nil {
 		return catalog.Catalog{}, err
 	}
+	c.open = open
 	return c.parse(text)
 }
 
@@ -107,6 +110,8 @@ func CheckTenants(r catalog.Resource) error {
 		problem = &Problem{
 			Path: "tenant", Err: errors.New("is for sources of the operator, not of a tenant"),
 		}
+	case r.Source != nil && len(r.Source.Types) > 0:
+		problem = &Problem{Path: "types", Err: errors.New(tenantsTypes)}
 	case r.Source != nil && trigger.Is(r.Source.Verify.Provider):
 		problem = &Problem{
 			Path: "provider", Err: errors.New(tenantsTrigger(r.Source.Verify.Provider)),

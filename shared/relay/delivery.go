@@ -56,6 +56,8 @@ const (
 	Declined Reason = "declined"
 	// the transform failed for this event; Attempt.Error says why
 	TransformFailed Reason = "transform"
+	// the event is not as the schema of its type wants it, and the source refuses such events
+	SchemaFailed Reason = "schema"
 	// the event is larger than its destination takes
 	TooLarge Reason = "too_large"
 )

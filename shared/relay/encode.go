@@ -43,6 +43,9 @@ func (d eventDoc) AppendJSON(b []byte) []byte {
 		b = format.AppendAny(b, "holder", d.Holder)
 	}
 	b = format.AppendTextUnlessEmpty(b, "deliveryId", d.DeliveryID)
+	if d.Schema != nil {
+		b = format.AppendAny(b, "schema", d.Schema)
+	}
 	return append(b, '}')
 }
 

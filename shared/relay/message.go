@@ -31,6 +31,7 @@ type eventDoc struct {
 	BodyRef    *BodyRef        `json:"bodyRef,omitempty"`
 	Holder     document.Holder `json:"holder,omitzero"`
 	DeliveryID string          `json:"deliveryId,omitempty"`
+	Schema     *SchemaResult   `json:"schema,omitempty"`
 }
 
 // recordDoc is the JSON form of an event's record.
@@ -138,7 +139,7 @@ func toEventDoc(e Event) eventDoc {
 		Tenant: e.Tenant, Type: e.Type,
 		Trust: string(e.Trust), ReceivedAt: e.ReceivedAt, Header: e.Header, Trace: e.Trace,
 		Body: e.Body, Packed: e.Packed, BodyRef: e.BodyRef, Holder: e.Holder,
-		DeliveryID: e.DeliveryID,
+		DeliveryID: e.DeliveryID, Schema: e.Schema,
 	}
 }
 
@@ -154,6 +155,7 @@ func (d eventDoc) event() (Event, error) {
 		Trust:      verify.Trust(d.Trust),
 		ReceivedAt: d.ReceivedAt.UTC(), Header: d.Header, Trace: d.Trace, Body: d.Body,
 		Packed: d.Packed, BodyRef: d.BodyRef, Holder: d.Holder, DeliveryID: d.DeliveryID,
+		Schema: d.Schema,
 	}, nil
 }
 
