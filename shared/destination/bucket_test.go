@@ -108,6 +108,12 @@ func TestObject(t *testing.T) {
 			url:    "https://s3.cn-north-1.amazonaws.com.cn/my.bucket/evt_1",
 			header: header(nil), body: `{"n":1}`,
 		},
+		"a type that is too long for metadata": {
+			address: bucket, url: path, change: func(m *destination.Message) {
+				m.Event.Type = strings.Repeat("x", 513)
+			},
+			header: header(map[string]string{"x-amz-meta-relay-event-type": ""}), body: `{"n":1}`,
+		},
 		"a type that no header can have": {
 			address: bucket, url: path, change: func(m *destination.Message) { m.Event.Type = "é" },
 			header: header(map[string]string{"x-amz-meta-relay-event-type": ""}), body: `{"n":1}`,
