@@ -435,6 +435,7 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 	c.limits(path, e, &out)
 	out.TLS = c.tls(path+".tls", e.TLS, out.URL)
 	out.Order = c.order(path+".ordered", e.Ordered)
+	c.checkOrderedStream(path, out)
 	if why := out.NeedsAWS(); why != "" && c.local && out.Destination == nil {
 		c.fail(path, "%s", why)
 	}
