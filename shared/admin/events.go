@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -67,10 +68,47 @@ type Attempt struct {
 	Number     int       `json:"number" doc:"1 for the first"`
 	At         time.Time `json:"at"`
 	DurationMs int64     `json:"durationMs"`
+	Timing     *Timing   `json:"timing,omitempty" doc:"How long the phases of the request took; left out: less than a millisecond each"`
 	Outcome    string    `json:"outcome" example:"failed_answer"`
 	StatusCode int       `json:"statusCode,omitempty"`
 	Error      string    `json:"error,omitempty"`
 	Response   string    `json:"response,omitempty" doc:"The first 1,024 bytes of the answer"`
+}
+
+// Timing is how long the phases of a request took. A phase that was not over when the attempt
+// ended lasts until then. A connection that was open already has no lookup, connect and handshake.
+type Timing struct {
+	DNSMs       int64 `json:"dnsMs" doc:"The lookup of the host's name"`
+	ConnectMs   int64 `json:"connectMs" doc:"TCP"`
+	TLSMs       int64 `json:"tlsMs" doc:"The handshake"`
+	FirstByteMs int64 `json:"firstByteMs" doc:"From the end of the request to the first byte of the answer"`
+}
+
+// String names the phases that took a millisecond or more.
+func (t Timing) String() string {
+	var parts []string
+	for _, phase := range []struct {
+		name string
+		ms   int64
+	}{
+		{"DNS", t.DNSMs}, {"connect", t.ConnectMs}, {"TLS", t.TLSMs},
+		{"first byte", t.FirstByteMs},
+	} {
+		if phase.ms > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d ms", phase.name, phase.ms))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func viewOfTiming(t relay.Timing) *Timing {
+	if t == (relay.Timing{}) {
+		return nil
+	}
+	return &Timing{
+		DNSMs: t.DNS.Milliseconds(), ConnectMs: t.Connect.Milliseconds(),
+		TLSMs: t.TLS.Milliseconds(), FirstByteMs: t.FirstByte.Milliseconds(),
+	}
 }
 
 func viewOfDelivery(d relay.Delivery) DeliveryView {
@@ -86,6 +124,7 @@ func viewOfDelivery(d relay.Delivery) DeliveryView {
 	for i, a := range d.History {
 		v.Attempts[i] = Attempt{
 			Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(),
+			Timing:  viewOfTiming(a.Timing),
 			Outcome: string(a.Outcome), StatusCode: a.StatusCode, Error: a.Error,
 			Response: strings.ToValidUTF8(string(a.Response), "\ufffd"),
 		}

@@ -49,10 +49,30 @@ type attemptDoc struct {
 	Number     int       `json:"number"`
 	At         time.Time `json:"at"`
 	DurationMs int64     `json:"durationMs"`
+	TimingMs   timingDoc `json:"timingMs,omitzero"`
 	Outcome    Outcome   `json:"outcome"`
 	StatusCode int       `json:"statusCode,omitempty"`
 	Error      string    `json:"error,omitempty"`
 	Response   []byte    `json:"response,omitempty"`
+}
+
+// timingDoc has milliseconds: of DNS, connect, TLS and first byte.
+type timingDoc [4]int64
+
+func toTimingDoc(t Timing) timingDoc {
+	return timingDoc{
+		t.DNS.Milliseconds(), t.Connect.Milliseconds(), t.TLS.Milliseconds(),
+		t.FirstByte.Milliseconds(),
+	}
+}
+
+func (d timingDoc) timing() Timing {
+	return Timing{
+		DNS:       time.Duration(d[0]) * time.Millisecond,
+		Connect:   time.Duration(d[1]) * time.Millisecond,
+		TLS:       time.Duration(d[2]) * time.Millisecond,
+		FirstByte: time.Duration(d[3]) * time.Millisecond,
+	}
 }
 
 type deliveryDoc struct {
@@ -219,7 +239,8 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 
 func toAttemptDoc(a Attempt) attemptDoc {
 	return attemptDoc{
-		Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(), Outcome: a.Outcome,
+		Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(),
+		TimingMs: toTimingDoc(a.Timing), Outcome: a.Outcome,
 		StatusCode: a.StatusCode, Error: a.Error, Response: a.Response,
 	}
 }
@@ -227,7 +248,8 @@ func toAttemptDoc(a Attempt) attemptDoc {
 func (d attemptDoc) attempt() Attempt {
 	return Attempt{
 		Number: d.Number, At: d.At.UTC(), Duration: time.Duration(d.DurationMs) * time.Millisecond,
-		Outcome: d.Outcome, StatusCode: d.StatusCode, Error: d.Error, Response: d.Response,
+		Timing: d.TimingMs.timing(), Outcome: d.Outcome, StatusCode: d.StatusCode, Error: d.Error,
+		Response: d.Response,
 	}
 }
 
