@@ -9,6 +9,7 @@ import (
 
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/destination"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -65,7 +66,7 @@ func TestDestinations(t *testing.T) {
 	if diff := cmp.Diff(want, got.Endpoints); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	text, err := config.Export(got)
+	text, err := config.Export(got, access.Portal{})
 	if err != nil {
 		t.Fatal(err)
 	}

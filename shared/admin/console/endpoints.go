@@ -90,6 +90,9 @@ func (v *visit) endpoint() error {
 
 // showSecret shows an endpoint with a secret that was made for it.
 func (v *visit) showSecret(name, secret string, made bool) error {
+	if v.inPortal() {
+		return v.showPortalSecret(name, secret, made)
+	}
 	d, err := v.readEndpoint(name)
 	if err != nil {
 		return err

@@ -96,6 +96,7 @@ func TestDeployed(t *testing.T) {
 			"the API runs a tenant":                         administered,
 			"the API runs jobs":                             jobs,
 			"the API applies a file":                        applied,
+			"people use the console and the portal":         visited,
 			"what cannot be processed is put aside":         putAside,
 			"services in AWS trigger events":                triggered,
 		} {
