@@ -27,7 +27,7 @@ const (
 	PortalLinkTTL = time.Minute
 	// maxPortalEndpoints is how many endpoints a tenant has when its users can add no more.
 	maxPortalEndpoints = 50
-	// maxOffered is how many of the operator's sources are looked at.
+	// maxOffered is how many of a tenant's, and of the operator's, sources are looked at.
 	maxOffered = 1000
 	// portalPath is where the portals are: see package console.
 	portalPath = "/portal/"
@@ -152,20 +152,46 @@ func registerOffered(r *registrar) {
 // offered returns the sources to which a tenant's endpoints can subscribe: its own, and those of
 // the operator's that publish for tenants.
 func (s *server) offered(ctx context.Context, tenant string) ([]Offered, error) {
-	all := []Offered{}
-	for _, owner := range slices.Compact([]string{tenant, ""}) {
-		found, _, err := s.Catalogs.For(owner).Resources(
-			ctx, catalog.KindSource, "", maxOffered,
+	own, err := s.sourcesOf(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	all := mapped(own, func(r catalog.Resource) Offered { return Offered{Name: r.Name, Own: true} })
+	if tenant == "" {
+		return all, nil
+	}
+	published, err := s.publishers.Get(ctx)
+	for _, name := range published {
+		// whoever has both names the two together
+		if !slices.ContainsFunc(all, func(o Offered) bool { return o.Name == name }) {
+			all = append(all, Offered{Name: name})
+		}
+	}
+	return all, err
+}
+
+// publishing returns the names of the operator's sources that publish for tenants.
+func (s *server) publishing(ctx context.Context) (names []string, err error) {
+	all, err := s.sourcesOf(ctx, "")
+	for _, r := range all {
+		if r.Source.Tenant != nil {
+			names = append(names, r.Name)
+		}
+	}
+	return names, err
+}
+
+// sourcesOf returns the first maxOffered sources of a tenant.
+func (s *server) sourcesOf(ctx context.Context, tenant string) (all []catalog.Resource, err error) {
+	for after := ""; len(all) < maxOffered; {
+		found, next, err := s.Catalogs.For(tenant).Resources(
+			ctx, catalog.KindSource, after, MaxLimit,
 		)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range found {
-			// whoever has both names the two together
-			twice := slices.ContainsFunc(all, func(o Offered) bool { return o.Name == r.Name })
-			if owner == tenant || r.Source.Tenant != nil && !twice {
-				all = append(all, Offered{Name: r.Name, Own: owner == tenant})
-			}
+		if all, after = append(all, found...), next; next == "" {
+			break
 		}
 	}
 	return all, nil

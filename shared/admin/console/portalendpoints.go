@@ -49,17 +49,13 @@ func (v *visit) offered() ([]admin.Offered, error) {
 	return all.Items, err
 }
 
-// choices returns what an endpoint gets from each source that is offered.
-func (v *visit) choices(e admin.EndpointView) ([]choice, error) {
+// choices returns what an endpoint with these subscriptions gets from each source that is offered.
+func (v *visit) choices(
+	e admin.EndpointView, subscriptions []admin.SubscriptionView,
+) ([]choice, error) {
 	offers, err := v.offered()
 	if err != nil {
 		return nil, err
-	}
-	var subscriptions []admin.SubscriptionView
-	if e.Spec.Name != "" {
-		if subscriptions, err = v.subscriptionsOf(endpointKind, e.Spec.Name); err != nil {
-			return nil, err
-		}
 	}
 	var all []choice
 	for _, o := range offers {
@@ -88,14 +84,17 @@ func (c choice) isOn(v *visit, f portalForm) bool {
 }
 
 func (v *visit) readPortalForm(name string) (f portalForm, err error) {
-	f.name = name
-	if name != "" {
+	var subscriptions []admin.SubscriptionView
+	if f.name = name; name != "" {
 		path := client.Path("v1", "endpoints", name)
 		if f.EndpointView, err = get[admin.EndpointView](v, path, nil); err != nil {
 			return f, err
 		}
+		if subscriptions, err = v.subscriptionsOf(endpointKind, name); err != nil {
+			return f, err
+		}
 	}
-	f.choices, err = v.choices(f.EndpointView)
+	f.choices, err = v.choices(f.EndpointView, subscriptions)
 	return f, err
 }
 
@@ -256,7 +255,7 @@ func (v *visit) showPortalSecret(name, secret string, made bool) error {
 		return err
 	}
 	d.secret, d.made = secret, made
-	if d.choices, err = v.choices(d.EndpointView); err != nil {
+	if d.choices, err = v.choices(d.EndpointView, d.subscriptions); err != nil {
 		return err
 	}
 	d.choices = slices.DeleteFunc(d.choices, func(c choice) bool { return c.subscription == "" })
