@@ -46,7 +46,9 @@ test-long: node test-race ## what make test leaves out: ten times as many random
 # fetchers share. Packages deployed and invoke are raced nowhere: they run functions that are built as for Lambda. jsii,
 # which CDK in Go rests on, has data races of its own.
 RACED  := ./functions/... ./shared/admin/... ./shared/aws/... ./shared/egress/... ./shared/lambda/... ./shared/local/... ./shared/relay/... ./shared/telemetry/...
-SERIAL := TestEveryCharacter|TestASlowEndpointDelays|TestPlacesThatWereKept|TestWhatComesAllAtOnce|TestSend(As|Takes|Prints)|OfTenThousand|ToTenThousand|OfThousands|CutShort|TestOldGenerations|TestNoCredentialIsPassedOn
+SERIAL := TestASlowEndpointDelays|TestPlacesThatWereKept|TestWhatComesAllAtOnce|TestARateIsUsedAndKept|TestAThousandQuiet
+SERIAL := $(SERIAL)|TestSend(As|Takes|Prints)|OfTenThousand|ToTenThousand|OfThousands|CutShort|TestOldGenerations
+SERIAL := $(SERIAL)|TestNoCredentialIsPassedOn|TestListingsOfRandom|TestAttacks|AnyCallMayFail|TestLinksResolve
 SHARED := Cached|Fetch|Concurren|Vectors|Handshake
 
 test-race: node ## the race detector on the packages in which goroutines meet

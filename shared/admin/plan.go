@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"mime"
 	"net/http"
@@ -31,6 +32,7 @@ type Planning struct {
 type File struct {
 	File      string            `json:"file" doc:"The file's text, YAML or JSON"`
 	Variables map[string]string `json:"variables,omitempty" doc:"The values of env:NAME in the file, by NAME. Only the sender's environment has them, the relay's is not read"`
+	Files     map[string]string `json:"files,omitempty" doc:"The texts of the files that the file names, such as that of types: {openapi: NAME}"`
 }
 
 type applyInput struct {
@@ -239,11 +241,18 @@ func (s *server) parseFile(
 		value, ok := file.Variables[name]
 		return value, ok
 	}
+	open := func(name string) ([]byte, error) {
+		text, is := file.Files[name]
+		if !is {
+			return nil, errors.New("the file was not sent: put it into files")
+		}
+		return []byte(text), nil
+	}
 	mode := config.Deployed
 	if s.Local {
 		mode = config.Local
 	}
-	next, portal, err = config.ParseFor(c.tenant, "line", []byte(file.File), mode, lookup)
+	next, portal, err = config.ParseFor(c.tenant, "line", []byte(file.File), mode, lookup, open)
 	if err != nil {
 		return next, nil, problemOfConfig(err)
 	}

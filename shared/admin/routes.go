@@ -157,6 +157,12 @@ func routes() []Route {
 			Changes: no, Summary: "List the providers, and what a source of each needs", group: nil,
 		},
 	)
+	add(group{name: "types", register: registerTypes},
+		Route{
+			ID: "types.list", Method: get, Path: "/v1/types", Role: read, Scope: Tenant,
+			Changes: no, Summary: "List the event types of sources, with their schemas", group: nil,
+		},
+	)
 	resources := group{name: "resources", register: registerResources}
 	for _, kind := range []struct{ plural, one string }{
 		{"sources", "a source"}, {"endpoints", "an endpoint"}, {"subscriptions", "a subscription"},

@@ -119,8 +119,12 @@ func TestBadDestinations(t *testing.T) {
 		"claim of a bucket": {
 			"url: 's3://archive/{id}', claim: s3", "claim: does not exist for s3",
 		},
-		"another claim":   {"url: '" + aQueue + "', claim: gcs", `claim: "gcs" is not s3`},
-		"claim of a URL":  {"url: 'https://a.example.com', claim: s3", "claim: is only for"},
+		"another claim":  {"url: '" + aQueue + "', claim: gcs", `claim: "gcs" is not s3`},
+		"claim of a URL": {"url: 'https://a.example.com', claim: s3", "claim: is only for"},
+		"an order without a group": {
+			"url: 'arn:aws:kinesis:eu-central-1:123456789012:stream/s', ordered: true",
+			"group: is missing; a stream keeps an order only",
+		},
 		"stream of a URL": {"url: 'https://a.example.com', stream: x", "stream: is only for"},
 		"headers": {
 			"url: " + bus + ", headers: {a: b}", "headers: is only for an endpoint",

@@ -38,7 +38,11 @@ func exported(
 	f := file{Portal: exportedPortal(of)}
 	sends := map[string]map[string]string{} // by endpoint and source
 	for _, s := range c.Sources {
-		f.Sources = append(f.Sources, x.source(s))
+		out := x.source(s)
+		if out.Types, err = x.types(s.Types); err != nil {
+			return nil, nil, fmt.Errorf("config: types of %s: %w", s.Name, err)
+		}
+		f.Sources = append(f.Sources, out)
 	}
 	for _, e := range c.Endpoints {
 		f.Endpoints = append(f.Endpoints, x.endpoint(e))
@@ -118,7 +122,7 @@ func (x *exporter) source(s catalog.Source) source {
 	out := source{
 		Name: s.Name, Provider: v.Provider,
 		HMAC: (*hmac)(v.HMAC), EventType: (*locator)(v.EventType), EventID: (*locator)(v.EventID),
-		Once: v.Once, URL: v.URL, AllowedIPs: v.AllowedIPs,
+		Once: v.Once, URL: v.URL, AllowedIPs: v.AllowedIPs, Validate: string(s.Validation),
 		Settings: x.values(v.Settings, "source", s.Name),
 	}
 	if !s.Learns() { // otherwise its provider has sent them
@@ -237,6 +241,10 @@ func nodeOf(v reflect.Value) *yaml.Node {
 	case order:
 		if value.Key == nil {
 			return scalarIf(value.On, "true")
+		}
+	case types:
+		if value.List != nil {
+			return nodeOf(reflect.ValueOf(value.List))
 		}
 	case tenantOf:
 		if value.ID != "" {

@@ -30,6 +30,9 @@ type Config struct {
 	Documents operate.Documents
 	// Local: it is served over http on this machine. Otherwise cookies are for https only.
 	Local bool
+	// Sent returns what the stand-in of an endpoint's destination got, the oldest first; nil: there
+	// are no stand-ins.
+	Sent func(endpoint string) ([]Sent, error)
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }

@@ -18,6 +18,7 @@ import (
 
 	"webhook-relay/shared/admin/console"
 	"webhook-relay/shared/lab"
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 )
 
@@ -426,6 +427,42 @@ func TestAssets(t *testing.T) {
 	for _, path := range []string{"/assets/", "/assets/none", "/assets/../console.go", "/assets"} {
 		if a := b.get(path); a.Code == http.StatusOK {
 			t.Errorf("%s: %d", path, a.Code)
+		}
+	}
+}
+
+// TestTypesAreShown: those of a source, and whether an event fits its own.
+func TestTypesAreShown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.put("", "/v1/sources/shop", map[string]any{
+		"provider": "none", "validate": "refuse", "types": []any{map[string]any{
+			"name": "order", "description": "An <order>", "deprecated": true,
+			"schema": map[string]any{"required": []string{"id"}}, "example": map[string]any{"id": 1},
+		}},
+	})
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	id := relay.EventID("", "shop", "1")
+	_, err := relay.RecordEvent(t.Context(), r.ledger, relay.EventRecord{
+		Event: relay.Event{
+			ID: id, Source: "shop", Type: "order", ReceivedAt: at, Body: []byte("{}"),
+			Schema: &relay.SchemaResult{Status: "failed", At: "/id", Problem: "is missing"},
+		},
+		MessageID: id, RoutedAt: at, ExpiresAt: at.Add(time.Hour).Truncate(time.Second),
+	})
+	must(t, err)
+	b := r.signedIn(access.Read, "")
+	for path, wants := range map[string][]string{
+		"/sources/shop": {
+			"An &lt;order&gt;", "deprecated", "events that do not fit die", "&#34;required&#34;",
+		},
+		"/events/" + id: {"failed", "/id is missing"},
+	} {
+		page := b.get(path).Body.String()
+		for _, want := range wants {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s has no %s:\n%s", path, want, page)
+			}
 		}
 	}
 }

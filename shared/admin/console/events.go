@@ -326,3 +326,8 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) +
 
 // elapsed is how long something took, in milliseconds.
 func elapsed(ms int64) string { return spanText(time.Duration(ms) * time.Millisecond) }
+
+// schemaText says what is wrong with an event, by the schema of its type.
+func schemaText(s admin.SchemaView) string {
+	return strings.TrimSpace(s.At + " " + s.Problem)
+}

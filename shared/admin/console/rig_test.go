@@ -33,6 +33,9 @@ type rig struct {
 	tokens  *access.Tokens
 	ledger  *sqlite.Ledger
 	retry   *sqlite.Queue
+
+	sent    map[string][]console.Sent // by endpoint
+	sentErr error
 }
 
 func must(t testing.TB, err error) {
@@ -78,7 +81,10 @@ func newRig(t testing.TB, change ...func(*admin.Config)) *rig {
 		c(&r.config)
 	}
 	r.api = lab.Must(admin.New(r.config))
-	r.console = lab.Must(console.New(console.Config{API: r.api, Documents: documents, Local: true}))
+	r.console = lab.Must(console.New(console.Config{
+		API: r.api, Documents: documents, Local: true,
+		Sent: func(endpoint string) ([]console.Sent, error) { return r.sent[endpoint], r.sentErr },
+	}))
 	r.tokens = access.NewTokens(documents, time.Now)
 	return r
 }

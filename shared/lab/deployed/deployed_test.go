@@ -86,6 +86,7 @@ func TestDeployed(t *testing.T) {
 			"an endpoint in AWS gets its signature":         signedForAWS,
 			"a queue gets webhooks, and pointers to them":   queued,
 			"workflows are started, and waited for":         workflows,
+			"a bucket gets webhooks as objects":             archived,
 			"a destination that is not granted is refused":  ungranted,
 			"the guard holds":                               guarded,
 			"every provider's webhook is accepted":          everyProvider,
