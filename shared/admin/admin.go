@@ -77,7 +77,7 @@ type server struct {
 	sealer   *access.Sealer
 	answers  *access.Idempotency
 	// publishers are the operator's sources that publish for tenants, the same for all tenants.
-	publishers *catalog.Renewed[[]string]
+	publishers *catalog.Renewed[[]publisher]
 
 	rows   []Route        // the table
 	mux    *http.ServeMux // finds the route of a request

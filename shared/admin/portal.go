@@ -73,6 +73,15 @@ type portalAnswer struct{ Body MadePortalLink }
 type Offered struct {
 	Name string `json:"name" example:"app"`
 	Own  bool   `json:"own,omitempty" doc:"It is the tenant's own. Otherwise the operator's, which publishes for tenants"`
+
+	Types []OfferedType `json:"types,omitempty" doc:"What it says that it sends. GET /v1/types has the schemas"`
+}
+
+// OfferedType is a type of events of a source that is offered.
+type OfferedType struct {
+	Name        string `json:"name" example:"order.paid"`
+	Description string `json:"description,omitempty"`
+	Deprecated  bool   `json:"deprecated,omitempty"`
 }
 
 func (s *server) linkToPortal(ctx context.Context, in *portalInput) (*portalAnswer, error) {
@@ -156,29 +165,44 @@ func (s *server) offered(ctx context.Context, tenant string) ([]Offered, error) 
 	if err != nil {
 		return nil, err
 	}
-	all := mapped(own, func(r catalog.Resource) Offered { return Offered{Name: r.Name, Own: true} })
+	all := mapped(own, func(r catalog.Resource) Offered { return offerOf(r, true) })
 	if tenant == "" {
 		return all, nil
 	}
 	published, err := s.publishers.Get(ctx)
-	for _, name := range published {
+	for _, p := range published {
 		// whoever has both names the two together
-		if !slices.ContainsFunc(all, func(o Offered) bool { return o.Name == name }) {
-			all = append(all, Offered{Name: name})
+		twice := slices.ContainsFunc(all, func(o Offered) bool { return o.Name == p.Name })
+		if p.to.Includes(tenant) && !twice {
+			all = append(all, p.Offered)
 		}
 	}
 	return all, err
 }
 
-// publishing returns the names of the operator's sources that publish for tenants.
-func (s *server) publishing(ctx context.Context) (names []string, err error) {
+func offerOf(r catalog.Resource, own bool) Offered {
+	types := mapped(r.Source.Types, func(t catalog.EventType) OfferedType {
+		return OfferedType{Name: t.Name, Description: t.Description, Deprecated: t.Deprecated}
+	})
+	return Offered{Name: r.Name, Own: own, Types: types}
+}
+
+// publisher is a source of the operator's that publishes for tenants.
+type publisher struct {
+	Offered
+
+	to *catalog.TenantOf
+}
+
+// publishing returns the operator's sources that publish for tenants.
+func (s *server) publishing(ctx context.Context) (found []publisher, err error) {
 	all, err := s.sourcesOf(ctx, "")
 	for _, r := range all {
 		if r.Source.Tenant != nil {
-			names = append(names, r.Name)
+			found = append(found, publisher{Offered: offerOf(r, false), to: r.Source.Tenant})
 		}
 	}
-	return names, err
+	return found, err
 }
 
 // sourcesOf returns the first maxOffered sources of a tenant.

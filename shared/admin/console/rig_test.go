@@ -177,7 +177,10 @@ func (r *rig) fillPortal() {
 	r.t.Helper()
 	r.fill()
 	r.put("", "/v1/sources/events", map[string]any{
-		"provider": "none", "tenant": map[string]any{"header": "who"},
+		"provider": "none", "tenant": map[string]any{"header": "who"}, "types": []any{
+			map[string]any{"name": "order.paid", "description": "An order was paid."},
+			map[string]any{"name": "order.closed", "deprecated": true},
+		},
 	})
 	r.put("", "/v1/tenants/other", map[string]any{"name": "Other"})
 	r.put("other", "/v1/endpoints/stranger", map[string]any{"url": "http://localhost:1/stranger"})
