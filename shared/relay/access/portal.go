@@ -33,10 +33,15 @@ const (
 var (
 	// originForm has no character that ends a source in a Content-Security-Policy.
 	originForm = regexp.MustCompile(
-		`^(https://(\*\.)?[A-Za-z0-9.-]{1,253}|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$`,
+		`^(https://(\*\.)?[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$`,
 	)
 	colourForm = regexp.MustCompile(`^#[0-9A-Fa-f]{6}$`)
 )
+
+// isOrigin tells whether text is an origin. Its host has at most 253 characters, as in the DNS.
+func isOrigin(text string) bool {
+	return len(text) <= len("https://*.:65535")+253 && originForm.MatchString(text)
+}
 
 // Fault is what is wrong with a field of a Portal.
 type Fault struct {
@@ -54,7 +59,7 @@ func (p Portal) Faults() []Fault {
 		add("frame_ancestors", "has %d origins; %d at most", n, MaxFrameAncestors)
 	}
 	for i, origin := range p.FrameAncestors {
-		if !originForm.MatchString(origin) {
+		if !isOrigin(origin) {
 			add(fmt.Sprintf("frame_ancestors[%d]", i),
 				"%.100q is not an origin such as https://app.example.com, without a path", origin)
 		}
@@ -81,7 +86,7 @@ func OriginOf(address string) string {
 		return ""
 	}
 	origin := u.Scheme + "://" + u.Host
-	if !originForm.MatchString(origin) || u.Hostname()[0] == '*' {
+	if !isOrigin(origin) || u.Hostname()[0] == '*' {
 		return ""
 	}
 	return origin
