@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -12,6 +13,8 @@ import (
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/transform/jq"
+	"webhook-relay/shared/transform/jq/program"
 )
 
 // localRelay is the open store of a local relay, its catalog and its queues.
@@ -20,6 +23,7 @@ type localRelay struct {
 	catalog *sqlite.Catalog
 	queues  map[string]*sqlite.Queue
 	jobs    *jobRunner
+	jq      *jq.Runner // no process until it is needed
 }
 
 // openStore opens the relay in a directory. The relay's host may be running at the same time. The
@@ -46,7 +50,14 @@ func newLocalRelay(dir string, store *sqlite.Store) (*localRelay, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &localRelay{store: store, catalog: store.Catalog(sealer), queues: queues}
+	self, err := os.Executable() // this command is the jq process too, see main
+	if err != nil {
+		return nil, err
+	}
+	l := &localRelay{
+		store: store, catalog: store.Catalog(sealer), queues: queues,
+		jq: jq.New(program.Marked, self),
+	}
 	l.jobs, err = l.newJobs()
 	return l, err
 }
@@ -80,7 +91,7 @@ func (l *localRelay) api(ttl time.Duration) (http.Handler, error) {
 			relay.NewRouter(l.catalog, nil, ttl, time.Now), l.queues[ingestQueue],
 		),
 		Pinger:   operate.Pinger{Events: ledger, Delivery: l.queues[deliveryQueue]},
-		Replayer: l.replayer(ttl), Learned: l.catalog,
+		Replayer: l.replayer(ttl), Learned: l.catalog, JQ: l.jq,
 	})
 }
 
@@ -168,5 +179,6 @@ func (h *host) keepJobsGoing(ctx context.Context) {
 // close closes the relay.
 func (l *localRelay) close() error {
 	l.jobs.close()
+	l.jq.Close()
 	return l.store.Close()
 }

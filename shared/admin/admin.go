@@ -19,6 +19,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/transform"
 )
 
 // MaxBodyBytes is the largest body of a request.
@@ -52,6 +53,8 @@ type Config struct {
 	// Triggers are the sources for which the stack has a queue, and the provider that each must
 	// have. A source that needs a queue and has none is refused. Local: not read
 	Triggers map[string]string
+	// JQ runs the jq programs of transforms that are tried; nil: these are not tried.
+	JQ transform.Runner
 	// Jobs plans and runs jobs; nil: there are none.
 	Jobs *operate.Jobs
 	// Searcher finds events and deliveries; zero: they are not listed.
