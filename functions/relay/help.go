@@ -56,6 +56,11 @@ var examples = map[string][]string{
 	"tenants get":    {"relay tenants get acme"},
 	"tenants put":    {`relay tenants put acme --name "Acme Inc."`},
 	"tenants delete": {"relay tenants delete acme"},
+	"tenants portal": {
+		"relay tenants portal acme",
+		"relay tenants portal acme --can view,ping --ttl 1h --user ada@acme.example",
+	},
+	"tenants logout": {"relay tenants logout acme"},
 	"events list": {
 		"relay events list --since 1h",
 		"relay events list --status dead,waiting --type 'invoice.*'",

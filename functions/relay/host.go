@@ -145,7 +145,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		return err
 	}
 	if h.pages, err = webconsole.New(webconsole.Config{
-		API: h.v1, Documents: h.store.Documents(), Local: true,
+		API: h.v1, Documents: h.store.Documents(), Local: true, Sent: sentTo(dir),
 	}); err != nil {
 		return err
 	}

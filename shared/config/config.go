@@ -21,6 +21,7 @@ import (
 
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
 	"webhook-relay/shared/sign"
@@ -37,6 +38,7 @@ type file struct {
 	Sources       []source       `yaml:"sources"`
 	Endpoints     []endpoint     `yaml:"endpoints"`
 	Subscriptions []subscription `yaml:"subscriptions"`
+	Portal        *portal        `yaml:"portal"` // of a tenant's file only
 }
 
 type source struct {
@@ -148,6 +150,7 @@ type checker struct {
 	lookup   func(string) (string, bool)
 	open     func(string) ([]byte, error) // nil: there are no other files
 	tenant   string                       // whose catalog the file is for; "": the operator's
+	portal   *access.Portal               // of the file; nil: it says nothing of it
 	local    bool                         // rejects settings that need AWS
 	deployed bool                         // rejects credentials sent over http
 	lines    map[string]int               // the line of each value, by the value's path
@@ -246,6 +249,7 @@ func (c *checker) catalog(f file) catalog.Catalog {
 		sends.add(path, s)
 	}
 	sends.addTo(out.Endpoints)
+	c.portal = c.portalOf(f.Portal)
 	slices.SortFunc(out.Sources, func(a, b catalog.Source) int {
 		return cmp.Compare(a.Name, b.Name)
 	})
@@ -431,6 +435,7 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 	c.limits(path, e, &out)
 	out.TLS = c.tls(path+".tls", e.TLS, out.URL)
 	out.Order = c.order(path+".ordered", e.Ordered)
+	c.checkOrderedStream(path, out)
 	if why := out.NeedsAWS(); why != "" && c.local && out.Destination == nil {
 		c.fail(path, "%s", why)
 	}

@@ -65,6 +65,19 @@ func (c *checker) aim(path string, e endpoint, out *catalog.Endpoint) {
 	out.Auth = &catalog.Auth{SigV4: sigV4}
 }
 
+// checkOrderedStream reports an order that the destination would not keep.
+func (c *checker) checkOrderedStream(path string, e catalog.Endpoint) {
+	if e.Destination == nil || !e.Order.On || e.Destination.Group != "" {
+		return
+	}
+	if to, err := destination.Parse(e.URL); err == nil && to.Kind == destination.Kinesis {
+		c.fail(
+			path+".group", "is missing; a stream keeps an order only among records with the same "+
+				"partition key, so ordered needs it",
+		)
+	}
+}
+
 func (c *checker) parseARN(url string) (destination.Destination, error) {
 	if hint := literalHint(url); hint != "" {
 		return destination.Destination{}, errors.New(hint)

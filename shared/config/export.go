@@ -10,28 +10,32 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Export returns a catalog as a file. It contains no secret: a secret, the value of a header or of
+// Export returns a catalog as a file, with the portal of a tenant (the zero value: nothing is
+// written of it). It contains no secret: a secret, the value of a header or of
 // a setting, and what authenticates to an endpoint are each written as env:NAME. Secrets that the
 // relay has made are left out, so that applying the file keeps them. A reference to AWS Secrets
 // Manager stays as it is.
-func Export(c catalog.Catalog) ([]byte, error) {
-	text, _, err := exported(c)
+func Export(c catalog.Catalog, of access.Portal) ([]byte, error) {
+	text, _, err := exported(c, of)
 	return text, err
 }
 
 // ExportedVariables returns the environment variables that the file of Export refers to, with their
 // values. They are secrets.
 func ExportedVariables(c catalog.Catalog) map[string]string {
-	_, variables, _ := exported(c)
+	_, variables, _ := exported(c, access.Portal{})
 	return variables
 }
 
-func exported(c catalog.Catalog) (text []byte, variables map[string]string, err error) {
+func exported(
+	c catalog.Catalog, of access.Portal,
+) (text []byte, variables map[string]string, err error) {
 	x := &exporter{variables: map[string]string{}}
-	var f file
+	f := file{Portal: exportedPortal(of)}
 	sends := map[string]map[string]string{} // by endpoint and source
 	for _, s := range c.Sources {
 		out := x.source(s)

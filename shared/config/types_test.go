@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -51,7 +52,7 @@ func TestTypes(t *testing.T) {
 	if names := config.Variables([]byte(typed)); len(names) != 0 {
 		t.Errorf("variables %v: an example may have any text", names)
 	}
-	exported, err := config.Export(cat)
+	exported, err := config.Export(cat, access.Portal{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestTypesAreRefused(t *testing.T) {
 			}
 		})
 	}
-	_, err := config.ParseFor("acme", "x", []byte(typed), config.AnyRelay, nil, nil)
+	_, _, err := config.ParseFor("acme", "x", []byte(typed), config.AnyRelay, nil, nil)
 	if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "sources of the operator") {
 		t.Errorf("a tenant's types: %v", err)
 	}

@@ -91,6 +91,10 @@ func (m Message) objectKey() (string, error) {
 	return key, nil
 }
 
+// maxMetadata is the longest value of an object's metadata that is sent. S3 refuses an object with
+// more than 2 KB of metadata in all.
+const maxMetadata = 512
+
 // putObject is https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html The bucket is in
 // the path and not in the host's name: a certificate for *.s3.REGION.amazonaws.com does not hold
 // for a bucket with a dot in its name.
@@ -108,7 +112,7 @@ func putObject(d Destination, m Message, o Options) (Request, error) {
 		Body: content, Header: map[string]string{}, Key: key,
 	}
 	for name, value := range m.attributes() {
-		if isHeaderText(value) {
+		if isHeaderText(value) && len(value) <= maxMetadata {
 			r.Header["x-amz-meta-"+name] = value
 		}
 	}

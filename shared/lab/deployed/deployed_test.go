@@ -86,6 +86,7 @@ func TestDeployed(t *testing.T) {
 			"an endpoint in AWS gets its signature":         signedForAWS,
 			"a queue gets webhooks, and pointers to them":   queued,
 			"workflows are started, and waited for":         workflows,
+			"a bucket gets webhooks as objects":             archived,
 			"a destination that is not granted is refused":  ungranted,
 			"the guard holds":                               guarded,
 			"every provider's webhook is accepted":          everyProvider,
@@ -95,6 +96,7 @@ func TestDeployed(t *testing.T) {
 			"the API runs a tenant":                         administered,
 			"the API runs jobs":                             jobs,
 			"the API applies a file":                        applied,
+			"people use the console and the portal":         visited,
 			"what cannot be processed is put aside":         putAside,
 			"services in AWS trigger events":                triggered,
 		} {
