@@ -49,8 +49,9 @@ var layers = []struct {
 			"shared/aws", "shared/local", "shared/egress", "shared/telemetry",
 			"shared/transform/jq",
 		},
-		with(core, "name"),
+		with(core, "name", "signed"),
 	},
+	{"signed", []string{"shared/aws/signed"}, nil},
 	{"configuration", []string{"shared/config"}, with(core, "adapter")},
 	{"admin", []string{"shared/admin"}, with(core, "configuration")},
 	// what speaks the API

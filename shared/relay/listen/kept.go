@@ -25,7 +25,7 @@ type Kept struct {
 	now       func() time.Time
 
 	mu     sync.Mutex
-	hidden map[string]time.Time // by handle: until when
+	hidden map[string]time.Time // by the listener's id and the handle: until when
 	last   int64
 }
 
@@ -102,7 +102,7 @@ func (k *Kept) look(
 			return nil, err
 		}
 		for _, d := range documents {
-			if len(found) < most && k.hide(d.Key, hide) {
+			if len(found) < most && k.hide(id+d.Key, hide) {
 				found = append(found, Received{Handle: d.Key, Body: d.Body})
 			}
 		}
@@ -113,22 +113,22 @@ func (k *Kept) look(
 }
 
 // hide hides a message, and tells whether it was not hidden.
-func (k *Kept) hide(handle string, d time.Duration) bool {
+func (k *Kept) hide(name string, d time.Duration) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()
-	if now.Before(k.hidden[handle]) {
+	if now.Before(k.hidden[name]) {
 		return false
 	}
-	k.hidden[handle] = now.Add(d)
+	k.hidden[name] = now.Add(d)
 	return true
 }
 
 // Release lets a message be received again after a time.
-func (k *Kept) Release(handle string, after time.Duration) {
+func (k *Kept) Release(id, handle string, after time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.hidden[handle] = k.now().Add(after)
+	k.hidden[id+handle] = k.now().Add(after)
 }
 
 // DeleteMessages deletes messages. It is no error if there are none.
@@ -139,15 +139,15 @@ func (k *Kept) DeleteMessages(ctx context.Context, id string, handles []string) 
 		); err != nil {
 			return err
 		}
-		k.forget(handle)
+		k.forget(id + handle)
 	}
 	return nil
 }
 
-func (k *Kept) forget(handle string) {
+func (k *Kept) forget(name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.hidden, handle)
+	delete(k.hidden, name)
 }
 
 // Delete implements Queues.

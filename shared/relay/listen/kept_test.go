@@ -41,7 +41,7 @@ func TestKeptMessages(t *testing.T) {
 			t.Errorf("received %v, then %v", first, rest)
 		}
 		must(t, k.DeleteMessages(t.Context(), "lis_a", handles[:1]))
-		k.Release(last[0], 10*time.Second)
+		k.Release("lis_a", last[0], 10*time.Second)
 		time.Sleep(10 * time.Second)
 		if got, _ := receive(t, k, "lis_a", 10); !slices.Equal(got, []string{"3"}) {
 			t.Errorf("released: %v", got)

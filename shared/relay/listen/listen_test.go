@@ -30,12 +30,9 @@ func TestWhatAListenerCannotAskFor(t *testing.T) {
 		"many sources":     {Sources: make([]string, listen.MaxSources+1)},
 		"many types":       {Types: make([]string, listen.MaxSources+1)},
 	} {
-		if _, _, err := r.listeners.Add(t.Context(), l); !errors.Is(err, listen.ErrListener) {
+		if _, err := r.listeners.Prepare(l); !errors.Is(err, listen.ErrListener) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-	if names := r.queues.names(); len(names) > 0 {
-		t.Errorf("queues: %v", names)
 	}
 }
 
@@ -44,10 +41,11 @@ func TestAListenersLife(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	ctx := t.Context()
-	l, _, err := r.listeners.Add(ctx, listen.Listener{
+	l, err := r.listeners.Prepare(listen.Listener{
 		Tenant: "acme", Sources: []string{"shop"}, By: "ann", TTL: time.Hour,
 	})
 	must(t, err)
+	must(t, second(r.listeners.Add(ctx, l)))
 	if !listen.IsID(l.ID) || !l.ExpiresAt.Equal(r.clock.now().Add(time.Hour)) ||
 		r.queues.keep[l.ID] != 25*time.Hour {
 		t.Errorf("%+v, kept for %v", l, r.queues.keep[l.ID])
@@ -97,9 +95,12 @@ func TestHowManyCanListen(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 * listen.MaxListeners {
 		wg.Go(func() {
-			for {
-				_, _, err := r.listeners.Add(t.Context(), listen.Listener{})
-				if !errors.Is(err, catalog.ErrConflict) {
+			l, err := r.listeners.Prepare(listen.Listener{})
+			for err == nil {
+				_, err = r.listeners.Add(t.Context(), l)
+				if errors.Is(err, catalog.ErrConflict) {
+					err = nil
+				} else {
 					if err != nil && !errors.Is(err, listen.ErrTooMany) {
 						t.Error(err)
 					}
@@ -151,7 +152,9 @@ func TestAQueueThatCannotBeMade(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.queues.broken = true
-	if _, _, err := r.listeners.Add(t.Context(), listen.Listener{}); !errors.Is(err, errBroken) {
+	l, err := r.listeners.Prepare(listen.Listener{})
+	must(t, err)
+	if _, err := r.listeners.Add(t.Context(), l); !errors.Is(err, errBroken) {
 		t.Fatal(err)
 	}
 	r.queues.broken = false
@@ -171,7 +174,9 @@ func TestInForce(t *testing.T) {
 	const first = catalog.DefaultCacheTTL + time.Second
 	wait := func() time.Duration {
 		t.Helper()
-		l, at, err := r.listeners.Add(t.Context(), listen.Listener{})
+		l, err := r.listeners.Prepare(listen.Listener{})
+		must(t, err)
+		at, err := r.listeners.Add(t.Context(), l)
 		must(t, err)
 		defer func() { must(t, r.listeners.Remove(t.Context(), "", l.ID)) }()
 		return at.Sub(r.clock.now())

@@ -173,17 +173,19 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// Add adds a listener, with a new id and its queue. TTL is DefaultTTL if it is zero. inForce is
-// from when on the queue gets each event that is routed. Errors: ErrListener, ErrTooMany.
-func (s *Listeners) Add(
-	ctx context.Context, l Listener,
-) (_ Listener, inForce time.Time, err error) {
+// Prepare returns a listener with a new id and its times, to be added. TTL is DefaultTTL if it is
+// zero. Error: ErrListener.
+func (s *Listeners) Prepare(l Listener) (Listener, error) {
 	now := s.cfg.Now().UTC().Truncate(time.Millisecond)
 	l.TTL = cmp.Or(l.TTL, DefaultTTL)
 	l.ID, l.CreatedAt, l.ExpiresAt = newID(), now, now.Add(l.TTL).Truncate(time.Second)
-	if err := l.check(); err != nil {
-		return l, inForce, err
-	}
+	return l, l.check()
+}
+
+// Add adds a prepared listener, with its queue. The result is from when on the queue gets each
+// event that is routed. Error: ErrTooMany.
+func (s *Listeners) Add(ctx context.Context, l Listener) (inForce time.Time, err error) {
+	now := s.cfg.Now()
 	var ended []string
 	marked, err := s.change(ctx, func(list []Listener) ([]Listener, error) {
 		ended = nil
@@ -201,22 +203,22 @@ func (s *Listeners) Add(
 		return append(list, l), nil
 	})
 	if err != nil {
-		return l, inForce, err
+		return inForce, err
 	}
 	// It is in the list first, so that the sweep finds its queue whatever happens now.
 	if err := s.cfg.Queues.Create(ctx, l.ID, l.TTL+KeptFor); err != nil {
-		return l, inForce, err
+		return inForce, err
 	}
 	for _, id := range ended {
 		if err := s.cfg.Queues.Delete(ctx, id); err != nil {
-			return l, inForce, err
+			return inForce, err
 		}
 	}
 	// An instance that has the mark already reads the list within Refresh; any other reads the
 	// catalog, and so the mark, within CacheTTL. Marks have whole seconds.
 	inForce = latest(s.cfg.Now().Add(min(Refresh, s.cfg.CacheTTL)),
 		marked.Since.Add(s.cfg.CacheTTL+time.Second))
-	return l, inForce.UTC().Truncate(time.Millisecond), nil
+	return inForce.UTC().Truncate(time.Millisecond), nil
 }
 
 func newID() string {

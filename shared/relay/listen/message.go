@@ -24,8 +24,17 @@ type copyDoc struct {
 	Event   json.RawMessage `json:"event"`
 }
 
-// Encode returns the message.
+// packFrom is the size from which a body is compressed.
+const packFrom = 4 << 10
+
+// Encode returns the message. A body that is not in the message already compressed is so now, if it
+// is large: a queue takes no message with it as it came.
 func (c Copy) Encode() []byte {
+	if len(c.Event.Body) >= packFrom {
+		if z := format.Deflate(c.Event.Body); z != nil {
+			c.Event.Body, c.Event.Packed = nil, z
+		}
+	}
 	return format.Encode(copyDoc{
 		Version: format.Version, Again: c.Again, Event: relay.EncodeEvent(c.Event),
 	})

@@ -153,8 +153,9 @@ func newRig(t *testing.T) *rig {
 // add adds a listener and returns its id.
 func (r *rig) add(t *testing.T, l listen.Listener) string {
 	t.Helper()
-	made, _, err := r.listeners.Add(t.Context(), l)
+	made, err := r.listeners.Prepare(l)
 	must(t, err)
+	must(t, second(r.listeners.Add(t.Context(), made)))
 	return made.ID
 }
 
