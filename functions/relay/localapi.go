@@ -11,6 +11,7 @@ import (
 	"webhook-relay/shared/local/keyfile"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
 )
 
@@ -20,6 +21,9 @@ type localRelay struct {
 	catalog *sqlite.Catalog
 	queues  map[string]*sqlite.Queue
 	jobs    *jobRunner
+
+	listeners *listen.Listeners
+	kept      *listen.Kept // the events of listeners
 }
 
 // openStore opens the relay in a directory. The relay's host may be running at the same time. The
@@ -47,7 +51,13 @@ func newLocalRelay(dir string, store *sqlite.Store) (*localRelay, error) {
 		return nil, err
 	}
 	l := &localRelay{store: store, catalog: store.Catalog(sealer), queues: queues}
-	l.jobs, err = l.newJobs()
+	if l.jobs, err = l.newJobs(); err != nil {
+		return l, err
+	}
+	l.kept = listen.NewKept(store.Documents(), time.Now)
+	l.listeners, err = listen.New(listen.Config{
+		Documents: store.Documents(), Marks: l.catalog, Queues: l.kept, CacheTTL: catalogTTL,
+	})
 	return l, err
 }
 
@@ -81,6 +91,7 @@ func (l *localRelay) api(ttl time.Duration) (http.Handler, error) {
 		),
 		Pinger:   operate.Pinger{Events: ledger, Delivery: l.queues[deliveryQueue]},
 		Replayer: l.replayer(ttl), Learned: l.catalog,
+		Listening: admin.Listening{Listeners: l.listeners, Sender: l.kept, Kept: l.kept},
 	})
 }
 

@@ -150,7 +150,7 @@ func (r *relay) receiveGrants() []grant {
 }
 
 func (r *relay) fanoutGrants() []grant {
-	return []grant{
+	return slices.Concat(r.listenQueues("sqs:SendMessage"), []grant{
 		consume(r.ingest.QueueArn(), r.ordered.ingest.QueueArn()),
 		hold(r.ingest.QueueArn(), r.ordered.ingest.QueueArn()),
 		{
@@ -169,7 +169,7 @@ func (r *relay) fanoutGrants() []grant {
 			resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{
 			r.delivery.QueueArn(), r.ordered.delivery.QueueArn(), r.ingestDLQ.QueueArn()}},
-	}
+	})
 }
 
 func (r *relay) deliverGrants() []grant {
@@ -215,7 +215,7 @@ func (r *relay) deliverGrants() []grant {
 }
 
 func (r *relay) sweepGrants() []grant {
-	return []grant{
+	return slices.Concat(r.sweepListeners(), []grant{
 		{
 			actions:   []string{"dynamodb:GetItem", "dynamodb:Query"},
 			resources: []*string{r.catalog.TableArn()},
@@ -242,7 +242,7 @@ func (r *relay) sweepGrants() []grant {
 		},
 		// admin works on jobs
 		{actions: []string{"lambda:InvokeFunction"}, resources: []*string{r.admin.FunctionArn()}},
-	}
+	})
 }
 
 // indexARN returns the ARN of one of the ledger's indexes.

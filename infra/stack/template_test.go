@@ -79,6 +79,7 @@ func wholeProps() stack.Props {
 		Invoke:    []string{invokedAPI, invokedFunction},
 		Send:      []string{sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole},
 		Dashboard: true, Tracing: true, AccessLog: true, PlatformLogs: true, LedgerRecovery: true,
+		Listeners:   "true",
 		EgressPorts: []uint16{8443}, Tags: map[string]string{
 			"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "",
 			"of two words": "x=y",

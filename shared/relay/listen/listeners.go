@@ -115,55 +115,62 @@ func readList(ctx context.Context, documents operate.Documents) ([]Listener, int
 	return doc.Listeners, d.Version, err
 }
 
-// change changes the list and then the mark. do returns the new list; an error of it ends the
-// change.
+// change changes the list. do returns the new list; an error of it ends the change. The result is
+// the list as it is now, and its version.
 func (s *Listeners) change(
 	ctx context.Context, do func([]Listener) ([]Listener, error),
-) (marked catalog.Listening, err error) {
+) (list []Listener, version int64, err error) {
 	for range tries {
-		list, version, err := readList(ctx, s.cfg.Documents)
-		if err != nil {
-			return marked, err
+		if list, version, err = readList(ctx, s.cfg.Documents); err != nil {
+			return nil, 0, err
 		}
 		if list, err = do(slices.Clone(list)); err != nil {
-			return marked, err
+			return nil, 0, err
 		}
 		version, err = s.cfg.Documents.PutDocument(ctx, collection, operate.Document{
 			Key: listKey, Body: format.Encode(listDoc{Version: format.Version, Listeners: list}),
 		}, version)
-		if errors.Is(err, catalog.ErrConflict) {
-			continue
+		if !errors.Is(err, catalog.ErrConflict) {
+			return list, version, err
 		}
-		if err != nil {
-			return marked, err
-		}
-		return s.mark(ctx, list, version)
 	}
-	return marked, fmt.Errorf("listen: the list changed %d times: %w", tries, catalog.ErrConflict)
+	return nil, 0, fmt.Errorf("listen: the list changed %d times: %w", tries, err)
 }
 
-// mark sets the mark for a version of the list.
-func (s *Listeners) mark(
-	ctx context.Context, list []Listener, version int64,
+// changeMarked changes the list and then the mark, which it returns.
+func (s *Listeners) changeMarked(
+	ctx context.Context, do func([]Listener) ([]Listener, error),
 ) (m catalog.Listening, err error) {
+	list, version, err := s.change(ctx, do)
+	if err != nil {
+		return m, err
+	}
 	state, err := s.cfg.Marks.State(ctx, "")
 	if err != nil {
 		return m, err
 	}
+	m = s.mark(state.Listening, list, version)
+	return m, s.cfg.Marks.MarkListening(ctx, m)
+}
+
+// mark returns the mark for a version of the list, after another mark.
+func (s *Listeners) mark(
+	before catalog.Listening, list []Listener, version int64,
+) catalog.Listening {
 	now := s.cfg.Now().UTC().Truncate(time.Second)
-	m = catalog.Listening{Since: state.Listening.Since, Revision: version}
+	m := catalog.Listening{Since: before.Since, Revision: version}
 	// An instance may know the mark as it was a cache's time ago. If that ends meanwhile, the
 	// instance does not look for as long.
-	if now.Add(s.cfg.CacheTTL + time.Second).After(state.Listening.Until) {
+	if now.Add(s.cfg.CacheTTL + time.Second).After(before.Until) {
 		m.Since = now
 	}
 	for _, l := range list {
 		m.Until = latest(m.Until, l.ExpiresAt)
 	}
-	if soon := now.Add(linger); m.Until.Before(soon) && now.Before(state.Listening.Until) {
+	if soon := now.Add(linger); m.Until.Before(soon) && now.Before(before.Until) {
 		m.Until = soon
 	}
-	return m, s.cfg.Marks.MarkListening(ctx, m)
+	return m
 }
 
 func latest(a, b time.Time) time.Time {
@@ -187,7 +194,7 @@ func (s *Listeners) Prepare(l Listener) (Listener, error) {
 func (s *Listeners) Add(ctx context.Context, l Listener) (inForce time.Time, err error) {
 	now := s.cfg.Now()
 	var ended []string
-	marked, err := s.change(ctx, func(list []Listener) ([]Listener, error) {
+	marked, err := s.changeMarked(ctx, func(list []Listener) ([]Listener, error) {
 		ended = nil
 		if len(list) >= MaxListeners {
 			list = slices.DeleteFunc(list, func(other Listener) bool {
@@ -229,7 +236,7 @@ func newID() string {
 
 // Renew lets a listener last for its time from now on. Error: catalog.ErrNotFound.
 func (s *Listeners) Renew(ctx context.Context, tenant, id string) (renewed Listener, err error) {
-	_, err = s.change(ctx, func(list []Listener) ([]Listener, error) {
+	_, err = s.changeMarked(ctx, func(list []Listener) ([]Listener, error) {
 		i := indexOf(list, tenant, id)
 		if i < 0 {
 			return nil, notFound(id)
@@ -254,36 +261,44 @@ func (s *Listeners) Remove(ctx context.Context, tenant, id string) error {
 	if _, err := s.Listener(ctx, tenant, id); err != nil {
 		return err
 	}
-	return s.remove(ctx, func(l Listener) bool { return l.ID == id && l.Tenant == tenant })
-}
-
-// remove removes some listeners. A queue goes first, so that the list names every queue there is.
-func (s *Listeners) remove(ctx context.Context, which func(Listener) bool) error {
-	list, _, err := readList(ctx, s.cfg.Documents)
-	if err != nil || !slices.ContainsFunc(list, which) {
+	// A queue goes first, so that the list names every queue there is.
+	if err := s.cfg.Queues.Delete(ctx, id); err != nil {
 		return err
 	}
-	var gone []string
-	for _, l := range list {
-		if which(l) {
-			if err := s.cfg.Queues.Delete(ctx, l.ID); err != nil {
-				return err
-			}
-			gone = append(gone, l.ID)
-		}
-	}
-	_, err = s.change(ctx, func(list []Listener) ([]Listener, error) {
-		return slices.DeleteFunc(list, func(l Listener) bool {
-			return slices.Contains(gone, l.ID)
-		}), nil
-	})
+	_, err := s.changeMarked(ctx, without([]string{id}))
 	return err
 }
 
-// RemoveOld removes the listeners whose events need not be kept any longer.
+// without returns a change of the list.
+func without(ids []string) func([]Listener) ([]Listener, error) {
+	return func(list []Listener) ([]Listener, error) {
+		return slices.DeleteFunc(list, func(l Listener) bool {
+			return slices.Contains(ids, l.ID)
+		}), nil
+	}
+}
+
+// RemoveOld removes the listeners whose events need not be kept any longer. The mark stays as it
+// is: it has ended for them.
 func (s *Listeners) RemoveOld(ctx context.Context) error {
-	now := s.cfg.Now()
-	return s.remove(ctx, func(l Listener) bool { return now.After(l.ExpiresAt.Add(KeptFor)) })
+	list, _, err := readList(ctx, s.cfg.Documents)
+	if err != nil {
+		return err
+	}
+	var old []string
+	for _, l := range list {
+		if s.cfg.Now().After(l.ExpiresAt.Add(KeptFor)) {
+			if err := s.cfg.Queues.Delete(ctx, l.ID); err != nil {
+				return err
+			}
+			old = append(old, l.ID)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	_, _, err = s.change(ctx, without(old))
+	return err
 }
 
 // Listener returns a listener of a tenant. Error: catalog.ErrNotFound.
