@@ -203,6 +203,7 @@ func (c *localCommand) serve(
 		// The gateway itself answers requests above its own limit.
 		MaxHeaderBytes: http.DefaultMaxHeaderBytes,
 	}
+	server.RegisterOnShutdown(h.kept.Stop)
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.consume(running) })
 	g.Go(func() error {

@@ -165,7 +165,7 @@ func registerListeners(r *registrar) {
 		out := new(listenersAnswer)
 		out.Body.Items = mapped(found, r.viewOfListener)
 		return out, err
-	})
+	}, conflicts)
 	handle(r, "listeners.create", r.createListener)
 	handle(r, "listeners.renew", r.renewListener)
 	handle(r, "listeners.delete", func(ctx context.Context, in *idInput) (*struct{}, error) {

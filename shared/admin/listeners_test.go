@@ -188,7 +188,7 @@ func TestListeningIsOff(t *testing.T) {
 		{method: "POST", path: "/v1/listeners/lis_a/renew"},
 	} {
 		q.token = token
-		if p := r.raw(q).problem(409, "not-possible-now"); !strings.Contains(
+		if p := r.send(q).problem(409, "not-possible-now"); !strings.Contains(
 			p.Detail, "listeners: true",
 		) {
 			t.Errorf("%s: %+v", q.path, p)

@@ -227,6 +227,12 @@ func routes() []Route {
 			Summary: "Stop an endpoint. Its deliveries die until it is resumed", group: nil,
 		},
 		Route{
+			ID: "endpoints.preview", Method: post, Path: "/v1/endpoints/{name}/preview", Role: run,
+			Scope: Tenant, Changes: no,
+			Summary: "The request that an endpoint would get for an event, signed for now",
+			group:   nil,
+		},
+		Route{
 			ID: "endpoints.ping", Method: post, Path: "/v1/endpoints/{name}/ping", Role: run,
 			Scope: Tenant, Changes: yes, Summary: "Send an event of the relay's own to an endpoint",
 			group: nil,

@@ -23,6 +23,8 @@ const (
 type Kept struct {
 	documents operate.Documents
 	now       func() time.Time
+	stopped   chan struct{}
+	stop      sync.Once
 
 	mu     sync.Mutex
 	hidden map[string]time.Time // by the listener's id and the handle: until when
@@ -31,8 +33,14 @@ type Kept struct {
 
 // NewKept returns the queues in documents. now is the clock.
 func NewKept(documents operate.Documents, now func() time.Time) *Kept {
-	return &Kept{documents: documents, now: now, hidden: map[string]time.Time{}}
+	return &Kept{
+		documents: documents, now: now, hidden: map[string]time.Time{},
+		stopped: make(chan struct{}),
+	}
 }
+
+// Stop ends all waits for messages, now and from now on: the process is about to end.
+func (k *Kept) Stop() { k.stop.Do(func() { close(k.stopped) }) }
 
 // Received is a message that was received.
 type Received struct {
@@ -84,8 +92,10 @@ func (k *Kept) Receive(
 		}
 		select {
 		case <-time.After(pollEvery):
+		case <-k.stopped:
+			return nil, nil
 		case <-ctx.Done():
-			return nil, nil // whoever waited is gone, or the relay stops
+			return nil, nil // whoever waited is gone
 		}
 	}
 }

@@ -107,7 +107,8 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 		return SweepReport{}, err
 	}
 	err = errors.Join(
-		r.resumeJobs(), r.removeListeners(), r.resumeOverdue(endpoints), r.lookAtEvents(), r.recount(),
+		r.resumeJobs(), r.removeListeners(), r.resumeOverdue(endpoints), r.lookAtEvents(),
+		r.recount(),
 	)
 	r.report.Duration = s.cfg.Now().Sub(began)
 	return r.report, err
