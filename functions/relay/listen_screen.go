@@ -331,6 +331,9 @@ var screenColumns = []column{
 func (s *screen) list() []string {
 	rows := s.shown()
 	if len(rows) == 0 {
+		if s.filter != "" {
+			return []string{faint.Render("nothing matches")}
+		}
 		return []string{faint.Render("nothing yet")}
 	}
 	at := s.at(rows)
