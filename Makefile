@@ -5,6 +5,8 @@ GOLANGCI_LINT := v2.6.2
 # Without the state of the checkout, so that a function that has not changed is not deployed again.
 GOFLAGS_SMALL := -trimpath -buildvcs=false -tags lambda.norpc -ldflags="-s -w"
 BIN           := bin
+# How many packages are tested at once: many tests wait, for emulators and for time to pass.
+TOGETHER      := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 CDK           := infra/node_modules/.bin/cdk
 # A module of its own, so that the product does not depend on vendors' packages.
 INTEROP       := shared/lab/interop
@@ -27,7 +29,7 @@ send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 	@go run ./functions/relay send $(or $(PROVIDER),github) $(ARGS)
 
 test: node test-interop ## run the tests (6 minutes on 2 cores); installs what it needs
-	go test -timeout 15m ./...
+	go test -p $(TOGETHER) -timeout 15m ./...
 
 # What the product's signatures are held against is no dependency of the product.
 test-interop:
@@ -48,9 +50,8 @@ SERIAL := TestEveryCharacter|TestASlowEndpointDelays|TestPlacesThatWereKept|Test
 SHARED := Cached|Fetch|Concurren|Vectors|Handshake
 
 test-race: node ## the race detector on the packages in which goroutines meet
-	go test -timeout 30m -race -skip '$(SERIAL)' $(RACED)
+	go test -p $(TOGETHER) -timeout 30m -race -skip '$(SERIAL)' $(RACED)
 	go test -timeout 30m -race -run '$(SHARED)' ./shared/verify
-	cd $(INTEROP) && go test -race ./...
 
 test-aws: node ## fail each kind of AWS call in every way; make test does a quarter of it
 	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/onaws

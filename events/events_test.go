@@ -18,6 +18,7 @@ import (
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
 
@@ -61,6 +62,31 @@ func TestSampleOfEveryProvider(t *testing.T) {
 			eventType != d.Examples[0] {
 			t.Errorf("%s: %q, valid JSON: %v", provider, eventType, json.Valid(body))
 		}
+	}
+}
+
+func TestTriggersMakeEvents(t *testing.T) {
+	t.Parallel()
+	files := glob(t, "triggers/*/*.json")
+	for _, d := range trigger.Providers() {
+		for _, want := range d.Examples {
+			body, eventType, err := events.Triggered(d.Name, want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := trigger.Read(d.Name, body)
+			if err != nil || len(got) != 1 || got[0].Type != want || eventType != want {
+				t.Errorf("%s %s: %+v, %v", d.Name, want, got, err)
+			}
+			files = files[1:]
+		}
+	}
+	if len(files) != 0 {
+		t.Errorf("%d files are of no example", len(files))
+	}
+	if _, _, err := events.Triggered("s3", "Order Placed"); !errors.Is(err, events.ErrNoSample) ||
+		!strings.HasSuffix(err.Error(), "there are: ObjectCreated:Put, ObjectRemoved:Delete") {
+		t.Errorf("an unknown type: %v", err)
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"webhook-relay/shared/local/gateway"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
 
@@ -103,6 +104,11 @@ func generate(t *testing.T) map[string]any {
 				Header: verify.Header{"content-type": "application/json"}, Body: []byte("{}"),
 			},
 		),
+	}
+	for name, provider := range triggerSources {
+		files["receive/"+name+".json"] = queued(
+			triggerQueue(provider), triggered(t, provider),
+		)
 	}
 	single := message(t, cat, push, "single")
 	batch := ingestBatch(t, cat)
@@ -361,4 +367,28 @@ func queued(queue string, msgs ...relay.Message) lambdaevents.SQSEvent {
 		}
 	}
 	return e
+}
+
+// triggerSources are the providers whose messages come from queues, by the name of the file with
+// the first of them.
+var triggerSources = map[string]string{
+	"eventbridge-order-placed": trigger.EventBridge, "s3-object-created": trigger.S3,
+	"sns-notification": trigger.SNS,
+}
+
+// triggerQueue returns the name of the queue of the source with the provider's name.
+func triggerQueue(provider string) string {
+	return map[string]string{
+		trigger.EventBridge: "TriggerEventbridge", trigger.S3: "TriggerUploads",
+		trigger.SNS: "TriggerSnsTopic",
+	}[provider]
+}
+
+func triggered(t *testing.T, provider string) relay.Message {
+	t.Helper()
+	body, _, err := events.Triggered(provider, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return relay.Message{ID: id(provider), Body: body, Receives: 1}
 }

@@ -69,6 +69,7 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		Bodies:           bodies,
 		States:           ledger,
 		Granted:          s.Send,
+		Triggers:         s.Triggers,
 		Jobs:             jobs,
 		Replayer:         replayer,
 		Learned:          catalogs,

@@ -45,6 +45,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 	catalog := dynamo.NewCatalog(
 		tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
 	)
+	objects := s3.Client(cfg)
 	delivery, retry := sqs.New(queues, s.DeliveryQueueURL), sqs.New(queues, s.RetryQueueURL)
 	slow, ordered := sqs.New(queues, s.SlowQueueURL), sqs.New(queues, s.OrderedDeliveryQueueURL)
 	deliverer, err := relay.NewDeliverer(relay.DelivererConfig{
@@ -56,7 +57,8 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Slots:      ledger,
 		Failures:   ledger,
 		Keeper:     ledger,
-		Bodies:     s3.New(s3.Client(cfg), s.BodiesBucket),
+		Bodies:     s3.New(objects, s.BodiesBucket),
+		Claims:     s3.NewClaims(objects, s.BodiesBucket, settings.ClaimPrefix, nil),
 		Poster: egress.New(egress.Options{
 			Ports: s.EgressPorts, Credentials: cfg.Credentials, Endpoint: awsconfig.Endpoint,
 		}),
@@ -75,6 +77,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Reporter:  reporter,
 		Retention: settings.Days(s.RetentionDays),
 		CacheTTL:  settings.Seconds(s.CatalogCacheSeconds),
+		Region:    cfg.Region,
 		Origin:    s.Origin,
 		JQ:        jq.New("", beside("jq")),
 	})

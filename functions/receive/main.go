@@ -1,5 +1,5 @@
-// Command receive is the Lambda function behind the HTTP API: it verifies a webhook and puts it on
-// the ingest queue.
+// Command receive is the Lambda function behind the HTTP API, and behind the queues of triggers: it
+// verifies a webhook and puts it on the ingest queue.
 package main
 
 import (
@@ -35,6 +35,7 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, erro
 	)
 	ingest := sqs.New(queues, s.IngestQueueURL)
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
+		Aside:           sqs.New(queues, s.TriggersDLQURL),
 		Sources:         catalog,
 		Subscriptions:   catalog,
 		Learned:         catalog,
@@ -52,6 +53,9 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, erro
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(s.Triggers) > 0 {
+		return handler.Triggered(receiver, handler.Receive(receiver), s.Triggers), nil
 	}
 	return handler.Receive(receiver), nil
 }

@@ -116,7 +116,7 @@ func (c *redriveCommand) Run(ctx context.Context, inv *invocation) error {
 type replayCommand struct {
 	Status []string `help:"Only deliveries of these statuses: delivered, dead." enum:"delivered,dead" placeholder:"STATUS" group:"selection"`
 	Event  string   `help:"Send one event again: to the endpoint of --endpoint, or else to the endpoints that subscribed to it after it was routed." placeholder:"ID"`
-	To     string `help:"With --event: send it to this listener, see relay listeners." placeholder:"ID"`
+	To     string   `help:"With --event: send it to this listener, see relay listeners." placeholder:"ID"`
 	againFlags
 }
 

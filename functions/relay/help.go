@@ -82,7 +82,7 @@ var examples = map[string][]string{
 	},
 	"listeners list":   {"relay listeners"},
 	"listeners delete": {"relay listeners delete lis_k3f9zq2mpa7xw4ce"},
-	"sent":           {"relay sent orders", "relay sent orders --json"},
+	"sent":             {"relay sent orders", "relay sent orders --json"},
 	"find": {
 		"relay find 72d3162e-cc78-11e3-81ab-4c9367dc0958",
 		`relay find --where '{"data": {"order": ["A-1001"]}}' --since 7d`,
@@ -126,7 +126,10 @@ var examples = map[string][]string{
 		"relay completion fish > ~/.config/fish/completions/relay.fish",
 	},
 	"local": {"relay local --demo", "relay local --config relay.yaml"},
-	"send":  {"relay send github", "relay send stripe --to http://127.0.0.1:8080/in/stripe"},
+	"send": {
+		"relay send github", "relay send stripe --to http://127.0.0.1:8080/in/stripe",
+		"relay send s3 --source uploads   # into the local relay, as a bucket does",
+	},
 }
 
 // printHelp prints examples, and then kong's help.

@@ -151,7 +151,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		Operator: operate.NewNotifier(
 			relay.NewRouter(catalogs, nil, catalogTTL, time.Now), h.queues[ingestQueue],
 		),
-		JQ: h.jq,
+		JQ: h.jq, Claims: standin.NewClaims(dir),
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ import (
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
 
@@ -32,8 +33,9 @@ type sendCommand struct {
 	Type     string `help:"Event type: one that events/webhooks has a sample of for the provider. Default: the first."`
 	Body     string `help:"File to send instead of a sample." type:"existingfile"`
 	ID       string `help:"The provider's delivery id. Default: a new one each time."`
-	Config   string `help:"Configuration file to read the secret and the scheme from. Needs --source." type:"existingfile" and:"source"`
-	Source   string `help:"Name of the source in the file of --config." and:"source"`
+	Config   string `help:"Configuration file to read the secret and the scheme from. Needs --source." type:"existingfile"`
+	Source   string `help:"Name of the source in the file of --config, or of the source whose queue eventbridge, s3 or sns-topic sends to. Default for the latter: PROVIDER."`
+	Data     string `help:"Directory of the local relay that eventbridge, s3 or sns-topic sends to." default:".relay" placeholder:"DIR"`
 }
 
 // sendTimeout is longer than an ingress may take to answer.
@@ -41,7 +43,13 @@ const sendTimeout = 35 * time.Second
 
 // Run sends one webhook and prints the answer. With --print it prints the webhook in the form in
 // which Lambda gets it.
-func (c *sendCommand) Run(ctx context.Context, out io.Writer) error {
+func (c *sendCommand) Run(ctx context.Context, inv *invocation, out io.Writer) error {
+	switch {
+	case trigger.Is(c.Provider) && !c.List:
+		return c.play(ctx, inv)
+	case (c.Config == "") != (c.Source == ""):
+		return usage("--config and --source go together")
+	}
 	if c.Print && !c.List && c.Provider != "" {
 		at := time.Now()
 		source, signed, _, err := c.sign(at)
@@ -63,6 +71,7 @@ func (c *sendCommand) send(ctx context.Context, printf func(string, ...any)) err
 		for _, alias := range verify.Aliases() {
 			printf("%-28s is %s", alias, verify.Canonical(alias))
 		}
+		triggersList(printf)
 		return nil
 	case c.Provider == "":
 		return errors.New("give the name of a provider, such as github; --list shows them all")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"time"
 
 	"webhook-relay/shared/local/standin"
@@ -27,11 +28,17 @@ func (c *sentCommand) Run(inv *invocation) error {
 		inv.note("the relay in %s has sent nothing to a destination of endpoint %s", dir, c.Name)
 	}
 	for _, m := range all {
+		to := m.ARN
+		if m.Key != "" {
+			to += "/" + m.Key
+		}
 		if err := inv.say(
-			m, "%s %s attempt %d to %s\n%s", m.At.Format(time.RFC3339Nano), m.EventID, m.Attempt,
-			m.ARN, m.Request,
+			m, "%s %s attempt %d to %s", m.At.Format(time.RFC3339Nano), m.EventID, m.Attempt, to,
 		); err != nil {
 			return err
+		}
+		if !inv.json {
+			inv.line("%s", cmp.Or(m.Content, m.Request))
 		}
 	}
 	return nil

@@ -53,6 +53,7 @@ func (r *relay) addAdmin() error {
 		ListenPrefix:        r.listenPrefix(),
 		ListenRoleARN:       listenRole,
 		DataKeyARN:          dataKey,
+		Triggers:            r.triggerProviders(),
 	})
 	if err != nil {
 		return err

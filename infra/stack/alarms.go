@@ -120,7 +120,7 @@ func (r *relay) addAlarms() {
 		),
 	}
 	actions := r.alarmActions()
-	for _, a := range alarms {
+	for _, a := range append(alarms, r.triggerAlarms()...) {
 		r.addAlarm(a, actions)
 	}
 }

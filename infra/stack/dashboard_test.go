@@ -60,19 +60,22 @@ func metrics(widgets []widget) iter.Seq[[]any] {
 // option is one of those at the end of a metric.
 func option(metric []any, name string) any { return get(metric, len(metric)-1, name) }
 
-// wanted is what the dashboard must show of a resource. The ages of messages to slow endpoints and
-// the errors of the sweep and of the API are left to their alarms.
+// wanted is what the dashboard must show of a resource. The ages of messages to slow endpoints, the
+// queues of triggers, and the errors of the sweep and of the API are left to their alarms.
 func wanted(tmpl template, id string, consumers map[string]bool) []string {
 	switch r := tmpl.Resources[id]; r.Type {
 	case "AWS::Lambda::Function":
 		switch {
 		case name(id) == "Sweep", name(id) == "Admin":
 			return nil
-		case consumers[id]:
+		case consumers[id] && name(id) != "Receive":
 			return []string{"Errors", "Throttles", "ConcurrentExecutions"}
 		}
 		return []string{"Errors", "Throttles"}
 	case "AWS::SQS::Queue":
+		if strings.HasPrefix(id, "Trigger") {
+			return nil
+		}
 		if len(tmpl.mappings()[id]) > 0 && name(id) != "Slow" {
 			return []string{"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}
 		}
@@ -149,6 +152,9 @@ func TestDashboardBeginsWithAllAlarms(t *testing.T) {
 	t.Parallel()
 	var want []string
 	for alarm := range alarms {
+		want = append(want, "{"+alarm+".Arn}")
+	}
+	for alarm := range triggerAlarms {
 		want = append(want, "{"+alarm+".Arn}")
 	}
 	got := dashboard(t, whole(t))[0].Properties.Alarms

@@ -71,7 +71,7 @@ func (r *relay) addFunctions() error {
 }
 
 func (r *relay) addReceive() error {
-	environment, err := settings.Environment(settings.Receive{
+	in := settings.Receive{
 		CatalogTable:          *r.catalog.TableName(),
 		LedgerTable:           *r.ledger.TableName(),
 		IngestQueueURL:        *r.ingest.QueueUrl(),
@@ -82,7 +82,12 @@ func (r *relay) addReceive() error {
 		InlineBodyBytes:       r.props.InlineBodyBytes,
 		RetentionDays:         r.props.RetentionDays,
 		CatalogCacheSeconds:   r.props.CatalogCacheSeconds,
-	})
+		Triggers:              r.triggerQueues(),
+	}
+	if r.triggersDLQ != nil {
+		in.TriggersDLQURL = *r.triggersDLQ.QueueUrl()
+	}
+	environment, err := settings.Environment(in)
 	if err != nil {
 		return err
 	}
@@ -92,6 +97,7 @@ func (r *relay) addReceive() error {
 		memoryMiB:   receiveMemoryMiB, timeoutSeconds: receiveTimeoutSeconds,
 		environment: environment, grants: r.receiveGrants(),
 	})
+	r.consumeTriggers()
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+
+	"webhook-relay/shared/lambda/settings"
 )
 
 // grant is one statement of a function's role. Grants are written out because the CDK's own grant
@@ -111,7 +113,7 @@ func (r *relay) open(names string) grant {
 }
 
 func (r *relay) receiveGrants() []grant {
-	return []grant{
+	return append(r.triggerGrants(), []grant{
 		// The query finds the subscriptions to a source, if there are ordered endpoints.
 		{
 			actions:   []string{"dynamodb:GetItem", "dynamodb:Query"},
@@ -146,7 +148,7 @@ func (r *relay) receiveGrants() []grant {
 			actions:   []string{"sqs:SendMessage"},
 			resources: []*string{r.ingest.QueueArn(), r.ordered.ingest.QueueArn()},
 		},
-	}
+	}...)
 }
 
 func (r *relay) fanoutGrants() []grant {
@@ -199,6 +201,12 @@ func (r *relay) deliverGrants() []grant {
 		r.count("evt_*", "failure#*", "quota#*", "slot#*"),
 		r.open("endpoint/*"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
+		// deliver stores what is too large for a destination, and signs URLs for its consumers. Who
+		// signs needs the right to get it.
+		{
+			actions:   []string{"s3:PutObject"},
+			resources: []*string{r.bodies.ArnForObjects(new(settings.ClaimPrefix + "*"))},
+		},
 		// Without this grant, S3 answers 403 and not 404 for a body that is gone. That would look
 		// like a failure of our own.
 		{actions: []string{"s3:ListBucket"}, resources: []*string{r.bodies.BucketArn()}},
@@ -299,14 +307,25 @@ func (r *relay) authGrants() (grants []grant) {
 // sendActions are what deliver does with a destination or a role, by the service in its ARN.
 var sendActions = []struct {
 	service string
+	within  string // added to the ARN: what the actions are on
 	actions []string
 }{
-	{"events", []string{"events:PutEvents"}},
-	{"iam", []string{"sts:AssumeRole"}},
-	{"lambda", []string{"lambda:InvokeFunction"}},
-	{"sns", []string{"sns:Publish"}},
-	{"sqs", []string{"sqs:SendMessage"}},
-	{"states", []string{"states:StartExecution", "states:StartSyncExecution"}},
+	{service: "events", actions: []string{"events:PutEvents"}},
+	{service: "firehose", actions: []string{"firehose:PutRecord"}},
+	{service: "iam", actions: []string{"sts:AssumeRole"}},
+	{service: "kinesis", actions: []string{"kinesis:PutRecord"}},
+	{service: "lambda", actions: []string{"lambda:InvokeFunction"}},
+	{
+		service: "logs", within: ":*",
+		actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"},
+	},
+	{service: "s3", within: "/*", actions: []string{"s3:PutObject"}},
+	{service: "sns", actions: []string{"sns:Publish"}},
+	{service: "sqs", actions: []string{"sqs:SendMessage"}},
+	{
+		service: "states",
+		actions: []string{"states:StartExecution", "states:StartSyncExecution"},
+	},
 }
 
 // sendGrants returns the grants for the destinations and roles that the props name.
@@ -315,7 +334,7 @@ func (r *relay) sendGrants() (grants []grant) {
 		var resources []*string
 		for _, arn := range r.props.Send {
 			if strings.Split(arn, ":")[2] == of.service {
-				resources = append(resources, &arn)
+				resources = append(resources, new(arn+of.within))
 			}
 		}
 		if len(resources) > 0 {

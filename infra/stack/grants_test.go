@@ -104,6 +104,7 @@ var grants = map[string][]string{
 		"not ec2:UnassignPrivateIpAddresses on *" + itsOwnCode,
 		"s3:GetObject on {Bodies.Arn}/*",
 		"s3:ListBucket on {Bodies.Arn}",
+		"s3:PutObject on {Bodies.Arn}/claim/*",
 		"scheduler:CreateSchedule on arn:{AWS::Partition}:scheduler:{AWS::Region}:{AWS::AccountId}:schedule/{Schedules}/*",
 		"sqs:ChangeMessageVisibility on {Delivery.Arn}",
 		"sqs:ChangeMessageVisibility on {OrderedDelivery.Arn}",
@@ -203,12 +204,17 @@ func dataKeyGrants(services ...string) (lines []string) {
 var authGrants = []string{
 	"events:PutEvents on " + sentBus,
 	"execute-api:Invoke on " + invokedAPI,
+	"firehose:PutRecord on " + sentDelivery,
+	"kinesis:PutRecord on " + sentStream,
 	"kms:Decrypt on " + otherKey + " if map[StringEquals:map[kms:ViaService:" +
 		"map[Fn::Join:[ [secretsmanager. map[Ref:AWS::Region] . map[Ref:AWS::URLSuffix]]]]]]",
 	"lambda:InvokeFunction on " + sentFunction,
 	"lambda:InvokeFunction on " + invokedFunction +
 		" if map[Bool:map[lambda:InvokedViaFunctionUrl:true]]",
 	"lambda:InvokeFunctionUrl on " + invokedFunction,
+	"logs:CreateLogStream on " + sentGroup + ":*",
+	"logs:PutLogEvents on " + sentGroup + ":*",
+	"s3:PutObject on " + sentBucket + "/*",
 	"sns:Publish on " + sentTopic,
 	"sqs:SendMessage on " + sentQueue,
 	"states:StartExecution on " + sentMachine,
@@ -261,12 +267,13 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// What can be asked for adds the network, secrets and what is called to deliver's grants and the
-// keys of what is stored to all, puts another key in the place of the stack's, and changes nothing
-// else.
+// What can be asked for adds the queues of triggers to receive's grants, the network, secrets and
+// what is called to deliver's, and the keys of what is stored to all. It puts another key in the
+// place of the stack's, and changes nothing else.
 func TestGrantsOfAWholeRelay(t *testing.T) {
 	t.Parallel()
 	want := maps.Clone(grants)
+	want["ReceiveRole"] = slices.Concat(grants["ReceiveRole"], triggerGrants())
 	want["DeliverRole"] = slices.Concat(grants["DeliverRole"], networkGrants, authGrants)
 	for role := range want {
 		services := []string{"dynamodb", "s3", "sqs"}

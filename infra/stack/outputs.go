@@ -27,6 +27,7 @@ func (r *relay) addOutputs() {
 		"Deliveries of ordered endpoints, for deliver",
 	)
 	r.addOutput("DeadQueueUrl", r.dead.QueueUrl(), "Messages of dead deliveries")
+	r.outputTriggers()
 	if r.domain != nil {
 		r.addOutput(
 			"IngressDnsTarget", r.domain.AttrRegionalDomainName(),

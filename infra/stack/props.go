@@ -85,10 +85,17 @@ type Props struct {
 	// (arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/POST/PATH; * stands for any run of characters).
 	Invoke []string `context:"invoke" pattern:"^arn:[^:]+:(lambda:[^:*]+:[0-9]{12}:function|execute-api:[^:*]+:[0-9]{12}):[^:*][^:]*(:[^:]+)?$"`
 	// Send are the ARNs to which endpoints may send: SQS queues, SNS topics, EventBridge buses,
-	// Lambda functions and Step Functions state machines, exactly as the endpoints name them. The
-	// ARN of an IAM role lets endpoints with that role send to what the role may use. Endpoints
-	// with another ARN are refused.
-	Send []string `context:"send" pattern:"^arn:aws[a-z-]*:((sqs|sns):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9/._-]+|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_:$-]+|states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_:-]+|iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+)$"`
+	// Lambda functions, Step Functions state machines, Kinesis and Firehose streams and log groups,
+	// exactly as the endpoints name them, and S3 buckets (arn:aws:s3:::BUCKET). The ARN of an IAM
+	// role lets endpoints with that role send to what the role may use. Endpoints with another ARN
+	// are refused.
+	Send []string `context:"send" pattern:"^arn:aws[a-z-]*:((sqs|sns):[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+|events:[a-z0-9-]+:[0-9]{12}:event-bus/[A-Za-z0-9/._-]+|lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_:$-]+|states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_:-]+|kinesis:[a-z0-9-]+:[0-9]{12}:stream/[A-Za-z0-9_.-]+|firehose:[a-z0-9-]+:[0-9]{12}:deliverystream/[A-Za-z0-9_.-]+|logs:[a-z0-9-]+:[0-9]{12}:log-group:[A-Za-z0-9_/.#-]+|s3:::[a-z0-9.-]+|iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+)$"`
+	// Triggers feed sources from services in AWS: the ARN of an EventBridge bus or rule, an SNS
+	// topic or an S3 bucket, by the source's name, as uploads=arn:aws:s3:::photos. At most 10. Each
+	// gets a queue that only this ARN may send to. A bus gets a rule that passes on all its events,
+	// a topic a subscription. For your own rule add the output Trigger…QueueArn as a target, for a
+	// bucket as the destination of its notifications.
+	Triggers map[string]string `context:"triggers" envKeyValSeparator:"="`
 	// SecretsKeyARN is your symmetric KMS key, in the same region, that seals the catalog's
 	// secrets. Empty: the stack makes a key. The policy of your key must leave access to the
 	// account's IAM policies. Set it from the first deployment on. One key cannot open what another
@@ -360,6 +367,7 @@ func (p Props) check() error {
 			n, mostListed,
 		)
 	}
+	p.checkTriggers(refuse)
 	p.checkRegion(refuse)
 	p.checkPorts(refuse)
 	p.checkTags(refuse)
@@ -379,6 +387,41 @@ func (p Props) check() error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// mostTriggers keeps the environment of receive below the 4 KB that Lambda allows.
+const mostTriggers = 10
+
+var (
+	triggerSource = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+	triggerARN    = regexp.MustCompile(
+		`^arn:aws[a-z-]*:(s3:::[a-z0-9][a-z0-9.-]{2,62}|sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+` +
+			`|events:[a-z0-9-]+:[0-9]{12}:(event-bus|rule)/[A-Za-z0-9/._-]+)$`,
+	)
+)
+
+func (p Props) checkTriggers(refuse func(format string, args ...any)) {
+	if len(p.Triggers) > mostTriggers {
+		refuse("triggers has %d sources; at most %d are allowed", len(p.Triggers), mostTriggers)
+	}
+	ids := map[string]string{}
+	for _, source := range slices.Sorted(maps.Keys(p.Triggers)) {
+		id, arn := camel(source), p.Triggers[source]
+		switch {
+		case !triggerSource.MatchString(source):
+			refuse("triggers: %q is not the name of a source; it matches %s", source, triggerSource)
+		case !triggerARN.MatchString(arn):
+			refuse(
+				"triggers: %s=%s is not the ARN of an EventBridge bus or rule, an SNS topic or an "+
+					"S3 bucket", source, arn,
+			)
+		case ids[id] != "":
+			refuse("triggers: %s and %s would get the same resources; rename one", ids[id], source)
+		case strings.HasSuffix(arn, ".fifo"):
+			refuse("triggers: %s is a FIFO topic, and the queues of triggers keep no order", arn)
+		}
+		ids[id] = source
+	}
 }
 
 // checkRegion refuses ARNs of different regions. Certificates, keys and the alarm topic must be in

@@ -27,6 +27,9 @@ func TestRunbookHasEveryAlarmAndNoOther(t *testing.T) {
 	want := map[string]string{}
 	for _, r := range []template{defaults(t), whole(t)} {
 		r.each(t, "AWS::CloudWatch::Alarm", func(_ *testing.T, id string, r resource) {
+			if strings.HasPrefix(id, "TriggerAge") {
+				id = "TriggerAge" // one entry is for all of them
+			}
 			want[id], _, _ = strings.Cut(render(r.get("AlarmDescription")), ":")
 		})
 	}

@@ -27,6 +27,8 @@ type relay struct {
 	retry, slow                  awssqs.Queue
 	ingestDLQ, deliveryDLQ, dead awssqs.Queue
 	ordered                      orderedQueues
+	triggers                     []trigger
+	triggersDLQ                  awssqs.Queue // nil without triggers
 	schedules                    awsscheduler.CfnScheduleGroup
 	schedulesRole                awsiam.Role
 	receive, fanout, deliver     awslambda.Function
@@ -58,6 +60,7 @@ func New(scope constructs.Construct, id string, p Props) (awscdk.Stack, error) {
 	r.addTables()
 	r.addBodies()
 	r.addQueues()
+	r.addTriggers()
 	r.addSchedules()
 	r.addNetwork()
 	r.addAPI()

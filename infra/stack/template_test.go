@@ -61,7 +61,16 @@ const (
 	sentBus      = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
 	sentFunction = "arn:aws:lambda:eu-west-1:111122223333:function:greet:live"
 	sentMachine  = "arn:aws:states:eu-west-1:111122223333:stateMachine:Onboard"
+	sentStream   = "arn:aws:kinesis:eu-west-1:111122223333:stream/clicks"
+	sentDelivery = "arn:aws:firehose:eu-west-1:111122223333:deliverystream/lake"
+	sentGroup    = "arn:aws:logs:eu-west-1:111122223333:log-group:/webhooks"
+	sentBucket   = "arn:aws:s3:::archive"
 	sentRole     = "arn:aws:iam::444455556666:role/relay"
+
+	triggerBus    = "arn:aws:events:eu-west-1:111122223333:event-bus/shop"
+	triggerRule   = "arn:aws:events:eu-west-1:111122223333:rule/shop/orders"
+	triggerTopic  = "arn:aws:sns:us-east-1:444455556666:news"
+	triggerBucket = "arn:aws:s3:::photos"
 )
 
 // wholeRelay is the template of a relay with everything that can be asked for.
@@ -76,8 +85,14 @@ func wholeProps() stack.Props {
 		OwnershipCertificateARN: ownership, DataKeyARN: dataKey,
 		FormerDataKeyARNs: []string{formerDataKey},
 		Secrets:           []string{"relay/", otherSecret}, SecretsManagerKeys: []string{otherKey},
-		Invoke:    []string{invokedAPI, invokedFunction},
-		Send:      []string{sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole},
+		Invoke: []string{invokedAPI, invokedFunction},
+		Send: []string{
+			sentQueue, sentBus, sentTopic, sentFunction, sentMachine, sentRole, sentStream,
+			sentDelivery, sentGroup, sentBucket,
+		},
+		Triggers: map[string]string{
+			"shop": triggerBus, "rule": triggerRule, "news": triggerTopic, "uploads": triggerBucket,
+		},
 		Dashboard: true, Tracing: true, AccessLog: true, PlatformLogs: true, LedgerRecovery: true,
 		Listeners:   "true",
 		EgressPorts: []uint16{8443}, Tags: map[string]string{

@@ -51,6 +51,9 @@ type Config struct {
 	// Granted are the ARNs of destinations and roles that the stack grants. Endpoints with others
 	// are refused, unless Local is set.
 	Granted []string
+	// Triggers are the sources for which the stack has a queue, and the provider that each must
+	// have. A source that needs a queue and has none is refused. Local: not read
+	Triggers map[string]string
 	// Jobs plans and runs jobs; nil: there are none.
 	Jobs *operate.Jobs
 	// Searcher finds events and deliveries; zero: they are not listed.

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"webhook-relay/shared/relay/catalog"
@@ -47,31 +46,31 @@ func registerLearned(r *registrar) {
 }
 
 // learns returns a source of the request's tenant whose provider sends its secret in a handshake.
-func (s *server) learns(ctx context.Context, name string) (catalog.Source, error) {
+func (s *server) learns(ctx context.Context, name string) (catalog.Resource, error) {
 	store := s.Catalogs.For(callOf(ctx).tenant)
 	res, err := store.Resource(ctx, catalog.KindSource, name)
 	if err != nil {
-		return catalog.Source{}, err
+		return catalog.Resource{}, err
 	}
 	if d, _ := verify.Describe(res.Source.Verify.Provider); !d.Learns {
-		return catalog.Source{}, stateConflict.problem(
+		return catalog.Resource{}, stateConflict.problem(
 			"%s sends no secret in a handshake; the source %s uses the secrets of its configuration.",
 			d.Title, name,
 		)
 	}
-	return *res.Source, nil
+	return res, nil
 }
 
 func (s *server) showLearned(ctx context.Context, in *NameInput) (*learnedSecret, error) {
-	source, err := s.learns(ctx, in.Name)
+	res, err := s.learns(ctx, in.Name)
 	if err != nil {
 		return nil, err
 	}
-	if len(source.Secrets) == 0 {
+	if len(res.Source.Secrets) == 0 {
 		return nil, s.noSecretYet(ctx, in.Name)
 	}
 	out := new(learnedSecret)
-	out.Body.Secret = source.Secrets[0]
+	out.Body.Secret = res.Source.Secrets[0]
 	return out, s.change(ctx, "source/"+in.Name, nil, nil, func() error { return nil })
 }
 
@@ -95,25 +94,20 @@ func (s *server) noSecretYet(ctx context.Context, name string) error {
 }
 
 func (s *server) forgetLearned(ctx context.Context, in *NameInput) (*struct{}, error) {
-	source, err := s.learns(ctx, in.Name)
+	res, err := s.learns(ctx, in.Name)
 	if err != nil {
 		return nil, err
 	}
-	before := map[string]any{"secrets": maskedAll(source.Secrets)}
+	before := map[string]any{"secrets": maskedAll(res.Source.Secrets)}
 	return nil, s.change(ctx, "source/"+in.Name, before, nil, func() error {
-		store := s.Catalogs.For(callOf(ctx).tenant)
-		all, revision, err := store.LoadCatalog(ctx)
-		if err != nil {
-			return err
-		}
-		at := slices.IndexFunc(all.Sources, func(s catalog.Source) bool {
-			return s.Name == in.Name
-		})
-		if at < 0 || len(all.Sources[at].Secrets) == 0 {
+		if len(res.Source.Secrets) == 0 {
 			return nil
 		}
-		all.Sources[at].Secrets = nil
-		return store.ReplaceCatalog(ctx, all, revision)
+		res.Source.Secrets = nil
+		_, err := s.Catalogs.For(callOf(ctx).tenant).Edit(ctx, catalog.Edit{
+			Put: &res, Base: res.Revision, By: res.ManagedBy, Forget: true,
+		})
+		return err
 	})
 }
 

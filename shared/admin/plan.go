@@ -204,16 +204,35 @@ func (s *server) parseFile(ctx context.Context, in Planning) (catalog.Catalog, e
 	if err != nil {
 		return next, problemOfConfig(err)
 	}
-	for i := range next.Endpoints {
-		r := catalog.Resource{Endpoint: &next.Endpoints[i]}
-		if err := s.checkUse(c.tenant, r); err != nil {
-			for _, p := range config.Problems(err) {
-				p.Path = "endpoints." + r.Endpoint.Name + "." + p.Path
-			}
-			return next, problemOfConfig(err)
+	return next, s.checkUses(c.tenant, next)
+}
+
+// checkUses is checkUse for all sources and endpoints of a file.
+func (s *server) checkUses(tenant string, next catalog.Catalog) error {
+	check := func(place, name string, r catalog.Resource) error {
+		err := s.checkUse(tenant, r)
+		if err == nil {
+			return nil
+		}
+		for _, p := range config.Problems(err) {
+			p.Path = place + "." + name + "." + p.Path
+		}
+		return problemOfConfig(err)
+	}
+	for i := range next.Sources {
+		source := &next.Sources[i]
+		if err := check("sources", source.Name, catalog.Resource{Source: source}); err != nil {
+			return err
 		}
 	}
-	return next, nil
+	for i := range next.Endpoints {
+		endpoint := &next.Endpoints[i]
+		err := check("endpoints", endpoint.Name, catalog.Resource{Endpoint: endpoint})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkSources checks the sources outside of a catalog that its subscriptions name.

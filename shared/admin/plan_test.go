@@ -11,6 +11,7 @@ import (
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/sign"
+	"webhook-relay/shared/trigger"
 )
 
 const shopFile = `
@@ -239,4 +240,33 @@ func TestOnlyWhatTheStackGrants(t *testing.T) {
 	local := newRig(t, func(c *admin.Config) { c.Local = true })
 	put.token = local.token(access.Admin, "")
 	local.send(put).wants(200, nil)
+}
+
+// TestOnlyTriggersOfTheStack: a source that needs a queue and has none is refused before anything
+// is written.
+func TestOnlyTriggersOfTheStack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *admin.Config) {
+		c.Triggers = map[string]string{"uploads": trigger.S3}
+	})
+	boss := r.token(access.Admin, "")
+	p := r.apply(
+		boss, "", "sources: [{name: uploads, provider: s3}, {name: x, provider: s3}]", `"0"`,
+	).problem(422, "invalid")
+	if len(p.Errors) != 1 || !strings.Contains(p.Errors[0].Detail, "setting triggers") ||
+		p.Errors[0].Pointer != "/body/sources/x/provider" {
+		t.Errorf("%+v", p)
+	}
+	put := request{
+		method: "PUT", path: "/v1/sources/x", token: boss, header: ifNone,
+		body: map[string]any{"provider": "s3"},
+	}
+	p = r.send(put).problem(422, "invalid")
+	if len(p.Errors) != 1 || p.Errors[0].Pointer != "/body/provider" {
+		t.Errorf("%+v", p)
+	}
+	put.path = "/v1/sources/uploads"
+	r.send(put).wants(200, nil)
+	put.path, put.token = "/v1/sources/uploads", r.token(access.Admin, "acme")
+	r.send(put).problem(422, "invalid")
 }

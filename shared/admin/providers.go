@@ -2,7 +2,10 @@ package admin
 
 import (
 	"context"
+	"slices"
+	"strings"
 
+	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
 
@@ -45,8 +48,24 @@ func registerProviders(r *registrar) {
 			d, _ := verify.Describe(name)
 			out.Body.Items = append(out.Body.Items, providerOf(d))
 		}
+		for _, d := range trigger.Providers() {
+			out.Body.Items = append(out.Body.Items, triggerOf(d))
+		}
+		slices.SortFunc(out.Body.Items, func(a, b Provider) int {
+			return strings.Compare(a.Name, b.Name)
+		})
 		return &out, nil
 	})
+}
+
+func triggerOf(d trigger.Description) Provider {
+	return Provider{
+		Name: d.Name, Title: d.Title, Docs: d.Docs, Trust: string(verify.Verified),
+		Proof: "IAM: the policy of the source's queue names who may send", Fields: []Field{},
+		Methods: []string{}, Examples: d.Examples,
+		Note: "It gets nothing over HTTP: the setting triggers of the stack gives the source a " +
+			"queue, such as NAME=" + d.ARN,
+	}
 }
 
 func providerOf(d verify.Description) Provider {

@@ -367,10 +367,15 @@ func (s *server) checkUse(tenant string, r catalog.Resource) error {
 			return err
 		}
 	}
-	if s.Local || r.Endpoint == nil {
+	switch {
+	case s.Local:
 		return nil
+	case r.Source != nil && tenant == "":
+		return config.CheckTriggered(*r.Source, s.Triggers)
+	case r.Endpoint != nil:
+		return config.CheckGranted(*r.Endpoint, s.Granted)
 	}
-	return config.CheckGranted(*r.Endpoint, s.Granted)
+	return nil
 }
 
 // problemOfConfig returns the problem for an error of package config.

@@ -15,6 +15,7 @@ import (
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate/breaker"
+	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
 
@@ -41,6 +42,8 @@ func (r *rig) put(path, token string, spec any) putAnswer {
 const (
 	aRole     = "arn:aws:iam::999999999999:role/relay"
 	aBus      = "arn:aws:events:eu-central-1:123456789012:event-bus/shop"
+	aBucket   = "s3://archive"
+	aGroup    = "arn:aws:logs:eu-central-1:123456789012:log-group:/webhooks"
 	aFunction = "arn:aws:lambda:eu-central-1:123456789012:function:greet"
 )
 
@@ -50,7 +53,7 @@ func aimed() (all []catalog.Endpoint) {
 		{
 			URL: "arn:aws:sqs:eu-central-1:999999999999:in.fifo",
 			Destination: &destination.Options{
-				Envelope: destination.JSON, Group: "{data.id}",
+				Envelope: destination.JSON, Group: "{data.id}", Claim: destination.ClaimS3,
 			},
 			Auth: &catalog.Auth{SigV4: &catalog.SigV4{
 				Service: "sqs", Region: "eu-central-1", Role: aRole, ExternalID: "hush-hush",
@@ -66,6 +69,14 @@ func aimed() (all []catalog.Endpoint) {
 			URL: aFunction, Destination: &destination.Options{Wait: true},
 			Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}},
 		},
+		{
+			URL: aBucket + "/{id}", Destination: &destination.Options{Region: "eu-west-3"},
+			Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "s3", Region: "eu-west-3"}},
+		},
+		{
+			URL: aGroup, Destination: &destination.Options{Stream: "{type}"},
+			Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "logs", Region: "eu-central-1"}},
+		},
 	} {
 		e.Name, e.SecretsMade = fmt.Sprint("aimed-", i), true
 		e.Secrets = []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
@@ -77,7 +88,7 @@ func aimed() (all []catalog.Endpoint) {
 // filled returns a relay with resources that use every field, managed by a file.
 func filled(t *testing.T) *rig {
 	t.Helper()
-	r := newRig(t, func(c *admin.Config) { c.Granted = []string{aRole, aBus, aFunction} })
+	r := newRig(t, func(c *admin.Config) { c.Granted = []string{aRole, aBus, aFunction, aGroup, "arn:aws:s3:::archive"} })
 	given := catalog.Catalog{Endpoints: aimed()}
 	now := r.clock.now()
 	given.Endpoints = append(given.Endpoints, catalog.Endpoint{
@@ -553,12 +564,15 @@ func TestProviders(t *testing.T) {
 	var got struct{ Items []admin.Provider }
 	r.send(request{method: "GET", path: "/v1/providers", token: r.token(access.Read, "acme")}).
 		wants(200, &got)
-	if len(got.Items) != len(verify.Providers()) {
+	if len(got.Items) != len(verify.Providers())+len(trigger.Providers()) {
 		t.Errorf("%d providers", len(got.Items))
 	}
 	for _, p := range got.Items {
 		if p.Name == "github" && (len(p.Fields) != 1 || p.Fields[0].Key != "secrets" ||
 			!p.Fields[0].Required || !p.Fields[0].Secret) {
+			t.Errorf("%+v", p)
+		}
+		if p.Name == trigger.S3 && (len(p.Fields) != 0 || !strings.Contains(p.Note, "triggers")) {
 			t.Errorf("%+v", p)
 		}
 	}

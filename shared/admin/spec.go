@@ -100,9 +100,12 @@ type EndpointSpec struct {
 	Ordered     *OrderedSpec      `json:"ordered,omitempty" doc:"Deliveries keep the order of acceptance"`
 
 	Envelope   string  `json:"envelope,omitempty" doc:"Of a destination in AWS: raw or json" example:"json"`
-	Group      string  `json:"group,omitempty" doc:"Of SQS and SNS: a template of the message group" example:"{data.customer.id}"`
+	Group      string  `json:"group,omitempty" doc:"Of SQS, SNS and Kinesis: a template of the message group or partition key" example:"{data.customer.id}"`
 	DetailType string  `json:"detail_type,omitempty" doc:"Of a bus: a template of the detail type"`
 	BusSource  string  `json:"bus_source,omitempty" doc:"Of a bus: a template of the source"`
+	Stream     string  `json:"stream,omitempty" doc:"Of Logs: a template of the log stream"`
+	Claim      string  `json:"claim,omitempty" doc:"s3: what is too large for the service is sent as a pointer"`
+	Region     string  `json:"region,omitempty" doc:"Of an S3 bucket: its region, if it is not the relay's"`
 	Wait       bool    `json:"wait,omitempty" doc:"Of Lambda and Step Functions: wait for the end"`
 	Role       string  `json:"role,omitempty" doc:"Of a destination in AWS: the ARN of the role to assume"`
 	ExternalID *Secret `json:"external_id,omitempty" doc:"What the role's trust policy asks for"`
@@ -269,6 +272,7 @@ func specOfEndpoint(e catalog.Endpoint) EndpointSpec {
 func aimSpec(out *EndpointSpec, o destination.Options, a *catalog.Auth) {
 	out.Envelope, out.Group, out.Wait = string(o.Envelope), o.Group, o.Wait
 	out.DetailType, out.BusSource = o.DetailType, o.BusSource
+	out.Stream, out.Region, out.Claim = o.Stream, o.Region, o.Claim
 	out.Auth, out.Secrets = nil, nil // they sign nothing
 	if a != nil && a.SigV4 != nil {
 		out.Role, out.ExternalID = a.SigV4.Role, maskedIf(a.SigV4.ExternalID)

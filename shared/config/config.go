@@ -23,6 +23,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
 	"webhook-relay/shared/sign"
+	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
 
@@ -93,6 +94,9 @@ type endpoint struct {
 	Group      string `yaml:"group"`
 	DetailType string `yaml:"detail_type"`
 	BusSource  string `yaml:"bus_source"`
+	Stream     string `yaml:"stream"`
+	Region     string `yaml:"region"`
+	Claim      string `yaml:"claim"`
 	Wait       *bool  `yaml:"wait"`
 	Role       string `yaml:"role"`
 	ExternalID string `yaml:"external_id"`
@@ -301,6 +305,10 @@ func (c *checker) source(path string, s source) catalog.Source {
 			Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs,
 			Settings: c.settings(path, s.Settings),
 		}}
+	if trigger.Is(s.Provider) {
+		c.trigger(path, s)
+		return out
+	}
 	if len(out.Secrets) < len(s.Secrets) || len(out.Verify.Settings) < len(s.Settings) {
 		return out // these problems are reported already
 	}

@@ -17,13 +17,14 @@ func (c *checker) aim(path string, e endpoint, out *catalog.Endpoint) {
 	if !destination.Is(e.URL) {
 		out.URL = c.url(path+".url", e.URL)
 		for _, key := range aimKeys(e) {
-			c.fail(path+"."+key, "is only for an endpoint whose url is an ARN")
+			c.fail(path+"."+key, "is only for an endpoint whose url is an ARN or an s3:// address")
 		}
 		return
 	}
 	out.URL, out.Destination = e.URL, &destination.Options{
 		Envelope: destination.Envelope(e.Envelope), Group: e.Group, DetailType: e.DetailType,
-		BusSource: e.BusSource, Wait: e.Wait != nil && *e.Wait,
+		BusSource: e.BusSource, Stream: e.Stream, Region: e.Region, Claim: e.Claim,
+		Wait: e.Wait != nil && *e.Wait,
 	}
 	to, err := c.parseARN(e.URL)
 	if err != nil {
@@ -44,9 +45,16 @@ func (c *checker) aim(path string, e endpoint, out *catalog.Endpoint) {
 			destination.JSON,
 		)
 	}
-	if _, err := transform.ParseTexts(out.Destination.Templates()); err != nil {
+	if _, err := to.ParseTexts(*out.Destination); err != nil {
 		c.failSend(path, err)
 	}
+	if e.Claim != "" && e.Claim != destination.ClaimS3 {
+		c.fail(path+".claim", "%q is not %s", e.Claim, destination.ClaimS3)
+	}
+	if e.Region != "" && !regionForm.MatchString(e.Region) {
+		c.fail(path+".region", "%q is not a region, such as eu-central-1", e.Region)
+	}
+	to = to.In(e.Region)
 	sigV4 := &catalog.SigV4{Service: to.Service(), Region: to.Region}
 	c.role(path, e.Role, e.ExternalID, sigV4)
 	out.Auth = &catalog.Auth{SigV4: sigV4}
@@ -69,6 +77,8 @@ func aimKeys(e endpoint) []string {
 		{key: "detail_type", there: e.DetailType != ""}, {
 			key: "bus_source", there: e.BusSource != "",
 		},
+		{key: "stream", there: e.Stream != ""}, {key: "region", there: e.Region != ""},
+		{key: "claim", there: e.Claim != ""},
 		{key: "wait", there: e.Wait != nil}, {key: "role", there: e.Role != ""}, {
 			key: "external_id", there: e.ExternalID != "",
 		},
@@ -100,7 +110,8 @@ func given(all []keyed) (keys []string) {
 }
 
 var (
-	roleForm = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
+	regionForm = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
+	roleForm   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
 	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 	externalIDForm = regexp.MustCompile(`^[A-Za-z0-9+=,.@:/_-]+$`)
 )
@@ -150,6 +161,10 @@ func CheckGranted(e catalog.Endpoint, granted []string) error {
 	path, arn := "url", e.URL
 	if role := e.Auth.SigV4.Role; role != "" {
 		path, arn = "role", role
+	} else if to, err := destination.Parse(e.URL); err == nil {
+		if arn = to.ARN; to.IsGranted(granted) {
+			return nil
+		}
 	}
 	if e.Destination == nil && path == "url" || slices.Contains(granted, arn) {
 		return nil
@@ -168,6 +183,7 @@ func (x *exporter) aim(e catalog.Endpoint, out *endpoint) {
 	}
 	out.Envelope, out.Group = string(o.Envelope), o.Group
 	out.DetailType, out.BusSource = o.DetailType, o.BusSource
+	out.Stream, out.Region, out.Claim = o.Stream, o.Region, o.Claim
 	if o.Wait {
 		out.Wait = &o.Wait
 	}

@@ -23,6 +23,10 @@ endpoints:
     envelope: json
     role: ` + aRole + `
     external_id: env:EXTERNAL
+    claim: s3
+  - name: archive
+    url: s3://archive/{source}/{date}/{id}.json.gz
+    region: eu-west-3
   - name: greet
     url: arn:aws:lambda:eu-central-1:123456789012:function:greet
     wait: true
@@ -39,6 +43,11 @@ func TestDestinations(t *testing.T) {
 	}
 	want := []catalog.Endpoint{
 		{
+			Name: "archive", URL: "s3://archive/{source}/{date}/{id}.json.gz",
+			Header: map[string]string{}, Destination: &destination.Options{Region: "eu-west-3"},
+			Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "s3", Region: "eu-west-3"}},
+		},
+		{
 			Name: "greet", URL: "arn:aws:lambda:eu-central-1:123456789012:function:greet",
 			Header: map[string]string{}, Destination: &destination.Options{Wait: true},
 			Auth: &catalog.Auth{SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"}},
@@ -46,7 +55,7 @@ func TestDestinations(t *testing.T) {
 		{
 			Name: "orders", URL: aQueue, Header: map[string]string{},
 			Destination: &destination.Options{
-				Envelope: destination.JSON, Group: "{data.customer.id}",
+				Envelope: destination.JSON, Group: "{data.customer.id}", Claim: destination.ClaimS3,
 			},
 			Auth: &catalog.Auth{SigV4: &catalog.SigV4{
 				Service: "sqs", Region: "eu-central-1", Role: aRole, ExternalID: "shared-id",
@@ -100,6 +109,18 @@ func TestBadDestinations(t *testing.T) {
 		"wait for a URL": {"url: 'https://a.example.com', wait: false", "wait: is only for"},
 		"an envelope":    {"url: " + bus + ", envelope: xml", `"xml" is neither raw nor json`},
 		"a template":     {"url: '" + aQueue + "', group: '{data.}'", "group: column"},
+		"a key":          {"url: 's3://archive/{id}/{data.}'", "url: column 24"},
+		"a key for all":  {"url: 's3://archive/latest'", "url: gives every webhook the same key"},
+		"no region":      {"url: 's3://archive/{id}', region: Paris", `"Paris" is not a region`},
+		"region of a queue": {
+			"url: '" + aQueue + "', region: eu-west-3", "region: does not exist for sqs",
+		},
+		"claim of a bucket": {
+			"url: 's3://archive/{id}', claim: s3", "claim: does not exist for s3",
+		},
+		"another claim":   {"url: '" + aQueue + "', claim: gcs", `claim: "gcs" is not s3`},
+		"claim of a URL":  {"url: 'https://a.example.com', claim: s3", "claim: is only for"},
+		"stream of a URL": {"url: 'https://a.example.com', stream: x", "stream: is only for"},
 		"headers": {
 			"url: " + bus + ", headers: {a: b}", "headers: is only for an endpoint",
 		},
@@ -169,7 +190,7 @@ func TestGranted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	greet, orders := c.Endpoints[0], c.Endpoints[1]
+	archive, greet, orders := c.Endpoints[0], c.Endpoints[1], c.Endpoints[2]
 	plain := catalog.Endpoint{URL: "https://a.example.com", Auth: &catalog.Auth{
 		SigV4: &catalog.SigV4{Service: "lambda", Region: "eu-central-1"},
 	}}
@@ -178,6 +199,8 @@ func TestGranted(t *testing.T) {
 		granted []string
 		path    string
 	}{
+		"a bucket":                  {archive, []string{"arn:aws:s3:::archive"}, ""},
+		"another bucket":            {archive, []string{"arn:aws:s3:::archive2"}, "url"},
 		"granted":                   {greet, []string{greet.URL}, ""},
 		"not granted":               {greet, []string{aQueue, greet.URL + ":live"}, "url"},
 		"nothing is granted":        {greet, nil, "url"},

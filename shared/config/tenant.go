@@ -10,6 +10,7 @@ import (
 
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/trigger"
 )
 
 // tenantOf is a source's tenant: an id, or a map that says where the id is.
@@ -105,6 +106,10 @@ func CheckTenants(r catalog.Resource) error {
 	case r.Source != nil && r.Source.Tenant != nil:
 		problem = &Problem{
 			Path: "tenant", Err: errors.New("is for sources of the operator, not of a tenant"),
+		}
+	case r.Source != nil && trigger.Is(r.Source.Verify.Provider):
+		problem = &Problem{
+			Path: "provider", Err: errors.New(tenantsTrigger(r.Source.Verify.Provider)),
 		}
 	case r.Endpoint != nil && r.Endpoint.NeedsAWS() != "":
 		path, without := "tls", *r.Endpoint

@@ -37,6 +37,9 @@ const (
 	Throttled         // it is retried, and the endpoint is left alone for a while
 	Denied            // it is retried after a long wait: somebody has to grant something
 	TooLarge          // it would fail again
+	// Unprepared: it is accepted after Request.Prepare has been sent. If that does not help, it is
+	// retried.
+	Unprepared
 )
 
 // Result is what an answer means.
@@ -104,17 +107,38 @@ func (d Destination) Read(a Answer, o Options) Result {
 		return Result{Verdict: Accepted}
 	}
 	out := Result{Verdict: f.verdict(a.Status), Code: f.code, Text: f.text(a.Status)}
-	if out.Verdict == Denied {
+	switch {
+	case out.Verdict == Denied:
 		out.Text = fmt.Sprintf("%s on %s is not allowed: %s", d.Action(o), d.ARN, out.Text)
+	case d.lacksStream(f):
+		out.Verdict = Unprepared
+	case d.Kind == S3 && slices.Contains(elsewhere, f.code):
+		out.Text += "; set region to that of the bucket"
 	}
 	return out
 }
 
-// isRepeat tells whether the service has this message already. A standard workflow says so when a
-// name comes again after its execution has ended, or with another input:
-// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+// isRepeat tells whether the service has this already. A standard workflow says so when a name
+// comes again after its execution has ended, or with another input:
+// https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html Logs says
+// so of a log stream that another attempt has just made.
 func (d Destination) isRepeat(f *fault) bool {
-	return d.Kind == States && f.code == "ExecutionAlreadyExists"
+	return d.Kind == States && f.code == "ExecutionAlreadyExists" ||
+		d.Kind == Logs && f.code == "ResourceAlreadyExistsException"
+}
+
+// lacksStream tells whether only the log stream is missing, and not the group: "The specified log
+// stream does not exist."
+func (d Destination) lacksStream(f *fault) bool {
+	return d.Kind == Logs && f.code == "ResourceNotFoundException" &&
+		strings.Contains(f.message, "log stream")
+}
+
+// elsewhere are the codes by which S3 says that a bucket is in another region:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+var elsewhere = []string{
+	"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed",
+	"IllegalLocationConstraintException",
 }
 
 func (f *fault) verdict(status int) Verdict {
@@ -238,5 +262,32 @@ func failedExecution(a answer) *fault {
 		message: strings.TrimPrefix(
 			strings.TrimSuffix(body.Error+": "+body.Cause, ": "), ": ",
 		),
+	}
+}
+
+// rejectedEvent looks for the one event among those that a 200 of PutLogEvents says were rejected:
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_RejectedLogEventsInfo.html
+func rejectedEvent(a answer) *fault {
+	var body struct {
+		Rejected *struct {
+			TooNew  *int `json:"tooNewLogEventStartIndex"`
+			TooOld  *int `json:"tooOldLogEventEndIndex"`
+			Expired *int `json:"expiredLogEventEndIndex"`
+		} `json:"rejectedLogEventsInfo"`
+	}
+	if len(a.Body) == 0 {
+		return nil // that of CreateLogStream
+	}
+	switch err := json.Unmarshal(a.Body, &body); {
+	case err != nil:
+		return unreadable()
+	case body.Rejected == nil:
+		return nil
+	case body.Rejected.TooNew != nil:
+		return &fault{code: "Rejected", message: "its time is more than 2 hours in the future"}
+	}
+	return &fault{
+		code:    "Rejected",
+		message: "it is older than 14 days, or than the log group keeps events",
 	}
 }

@@ -178,6 +178,160 @@ func TestAnswers(t *testing.T) {
 			body: `{"__type":"StateMachineDoesNotExist","message":"m"}`,
 			text: "StateMachineDoesNotExist: m",
 		},
+		// https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html#API_PutRecord_Errors
+		"stream: accepted": {
+			arn: stream, status: 200, body: `{"SequenceNumber":"49","ShardId":"shardId-000000000000"}`,
+		},
+		"stream: throttled": {
+			arn: stream, status: 400, want: destination.Throttled,
+			body: `{"__type":"ProvisionedThroughputExceededException","message":"Rate exceeded for shard shardId-000000000000 in stream clicks"}`,
+			text: "ProvisionedThroughputExceededException: Rate exceeded",
+		},
+		"stream: throttled by KMS": {
+			arn: stream, status: 400, body: `{"__type":"KMSThrottlingException"}`,
+			want: destination.Throttled, text: "KMSThrottlingException",
+		},
+		"stream: the key is not allowed": {
+			arn: stream, status: 400, body: `{"__type":"KMSAccessDeniedException","message":"no"}`,
+			want: destination.Denied, text: "KMSAccessDeniedException: no",
+		},
+		"stream: the key is disabled": {
+			arn: stream, status: 400, body: `{"__type":"KMSDisabledException","message":"off"}`,
+			want: destination.Failed, text: "KMSDisabledException: off",
+		},
+		"stream: not allowed": {
+			arn: stream, status: 400, want: destination.Denied,
+			body: `{"__type":"AccessDeniedException","Message":"User is not authorized"}`,
+			text: "kinesis:PutRecord on " + stream + " is not allowed",
+		},
+		"stream: gone": {
+			arn: stream, status: 400, want: destination.Failed,
+			body: `{"__type":"ResourceNotFoundException","message":"Stream clicks under account 123456789012 not found."}`,
+			text: "ResourceNotFoundException: Stream clicks",
+		},
+		"stream: the stream takes less": {
+			arn: stream, status: 400, want: destination.TooLarge,
+			body: `{"__type":"ValidationException","message":"1 validation error detected: Value at 'data' failed to satisfy constraint: Member must have length less than or equal to 1048576"}`,
+			text: "1048576",
+		},
+		"stream: broken": {
+			arn: stream, status: 500, body: `{"__type":"InternalFailureException"}`,
+			want: destination.Failed, text: "InternalFailureException",
+		},
+		// https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecord.html#API_PutRecord_Errors
+		"delivery stream: accepted": {
+			arn: delivery, status: 200, body: `{"Encrypted":false,"RecordId":"1"}`,
+		},
+		"delivery stream: throttled": {
+			arn: delivery, status: 500, want: destination.Throttled,
+			body: `{"__type":"ServiceUnavailableException","message":"Slow down."}`,
+			text: "ServiceUnavailableException: Slow down.",
+		},
+		"delivery stream: the source is a stream": {
+			arn: delivery, status: 400, want: destination.Failed,
+			body: `{"__type":"InvalidSourceException","code":"KinesisStreamAsSource","message":"no"}`,
+			text: "InvalidSourceException: no",
+		},
+		"delivery stream: the key": {
+			arn: delivery, status: 400, want: destination.Failed,
+			body: `{"__type":"InvalidKMSResourceException","code":"KMSAccessDenied","message":"no"}`,
+			text: "InvalidKMSResourceException: no",
+		},
+		"delivery stream: too large": {
+			arn: delivery, status: 400, want: destination.TooLarge,
+			body: `{"__type":"ValidationException","message":"Member must have length less than or equal to 1024000"}`,
+			text: "1024000",
+		},
+		"delivery stream: gone": {
+			arn: delivery, status: 400, body: `{"__type":"ResourceNotFoundException","message":"m"}`,
+			want: destination.Failed, text: "ResourceNotFoundException: m",
+		},
+		// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+		"bucket: stored": {arn: bucket, status: 200},
+		"bucket: throttled": {
+			arn: bucket, status: 503, body: s3Error("SlowDown", "Please reduce your request rate."),
+			want: destination.Throttled, text: "SlowDown: Please reduce",
+		},
+		"bucket: not allowed": {
+			arn: bucket, status: 403, body: s3Error("AccessDenied", "Access Denied"),
+			want: destination.Denied,
+			text: "s3:PutObject on arn:aws:s3:::archive is not allowed: AccessDenied",
+		},
+		"bucket: gone": {
+			arn: bucket, status: 404, body: s3Error("NoSuchBucket", "does not exist"),
+			want: destination.Failed, text: "NoSuchBucket: does not exist",
+		},
+		"bucket: in another region": {
+			arn: bucket, status: 301, body: s3Error("PermanentRedirect", "Use this endpoint."),
+			want: destination.Failed,
+			text: "PermanentRedirect: Use this endpoint.; set region to that of the bucket",
+		},
+		"bucket: signed for another region": {
+			arn: bucket, status: 400, want: destination.Failed,
+			body: s3Error("AuthorizationHeaderMalformed", "the region 'a' is wrong; expecting 'b'"),
+			text: "expecting 'b'; set region to that of the bucket",
+		},
+		"bucket: too large": {
+			arn: bucket, status: 400, body: s3Error("EntityTooLarge", "m"),
+			want: destination.TooLarge, text: "EntityTooLarge: m",
+		},
+		"bucket: a conflict": {
+			arn: bucket, status: 409, body: s3Error("OperationAborted", "m"),
+			want: destination.Failed, text: "OperationAborted: m",
+		},
+		"bucket: broken": {
+			arn: bucket, status: 500, body: s3Error("InternalError", "Please try again."),
+			want: destination.Failed, text: "InternalError",
+		},
+		// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+		"log: accepted":      {arn: group, status: 200, body: `{"nextSequenceToken":"1"}`},
+		"log: a stream made": {arn: group, status: 200},
+		"log: a stream made by another attempt": {
+			arn: group, status: 400, body: `{"__type":"ResourceAlreadyExistsException","message":"m"}`,
+		},
+		"log: no stream": {
+			arn: group, status: 400, want: destination.Unprepared,
+			body: `{"__type":"ResourceNotFoundException","message":"The specified log stream does not exist."}`,
+			text: "ResourceNotFoundException",
+		},
+		"log: no group": {
+			arn: group, status: 400, want: destination.Failed,
+			body: `{"__type":"ResourceNotFoundException","message":"The specified log group does not exist."}`,
+			text: "ResourceNotFoundException",
+		},
+		"log: too old within a 200": {
+			arn: group, status: 200, want: destination.Failed,
+			body: `{"nextSequenceToken":"1","rejectedLogEventsInfo":{"tooOldLogEventEndIndex":1}}`,
+			text: "Rejected: it is older",
+		},
+		"log: expired within a 200": {
+			arn: group, status: 200, want: destination.Failed,
+			body: `{"rejectedLogEventsInfo":{"expiredLogEventEndIndex":1}}`,
+			text: "Rejected: it is older",
+		},
+		"log: too new within a 200": {
+			arn: group, status: 200, want: destination.Failed,
+			body: `{"rejectedLogEventsInfo":{"tooNewLogEventStartIndex":0}}`,
+			text: "Rejected: its time is more than 2 hours",
+		},
+		"log: a 200 that is cut off": {
+			arn: group, status: 200, body: `{"nextSeq`, want: destination.Failed,
+			text: "cannot be read",
+		},
+		"log: throttled": {
+			arn: group, status: 400, want: destination.Throttled,
+			body: `{"__type":"ThrottlingException","message":"Rate exceeded"}`,
+			text: "ThrottlingException: Rate exceeded",
+		},
+		"log: not allowed": {
+			arn: group, status: 400, want: destination.Denied,
+			body: `{"__type":"AccessDeniedException","message":"no"}`,
+			text: "logs:PutLogEvents on " + group + " is not allowed",
+		},
+		"log: unavailable": {
+			arn: group, status: 500, body: `{"__type":"ServiceUnavailableException"}`,
+			want: destination.Throttled, text: "ServiceUnavailableException",
+		},
 		"machine: succeeded": {
 			arn: machine, wait: true, status: 200, body: `{"status":"SUCCEEDED","output":"{}"}`,
 		},
@@ -223,7 +377,9 @@ func FuzzRead(f *testing.F) {
 	f.Add(1, true, 200, "Unhandled", `{"errorType":1}`)
 	f.Add(2, false, 400, "a#b:c", `<Error><Code>x</Code>`)
 	f.Add(3, true, 200, "", `{"status":{}}`)
-	arns := []string{bus, function, topic, machine, queue}
+	f.Add(5, false, 400, "", `{"__type":"ResourceNotFoundException","message":"log stream"}`)
+	f.Add(6, false, 200, "", `{"rejectedLogEventsInfo":{"tooOldLogEventEndIndex":[]}}`)
+	arns := []string{bus, function, topic, machine, queue, stream, group, bucket, delivery}
 	f.Fuzz(func(t *testing.T, which int, wait bool, status int, header, body string) {
 		d := parsed(t, arns[uint(which)%uint(len(arns))]) //nolint:gosec // any index
 		got := d.Read(destination.Answer{
@@ -233,9 +389,15 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%+v", got)
 		}
 		if status < 200 || status > 299 {
-			if got.Verdict == destination.Accepted && d.Kind != destination.States {
+			if got.Verdict == destination.Accepted && d.Kind != destination.States &&
+				d.Kind != destination.Logs {
 				t.Errorf("%d was accepted", status)
 			}
 		}
 	})
+}
+
+func s3Error(code, message string) string {
+	return `<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>` + code + `</Code><Message>` + message + `</Message><RequestId>1</RequestId></Error>`
 }

@@ -18,6 +18,11 @@ const (
 	Events Kind = "events" // an EventBridge bus
 	Lambda Kind = "lambda"
 	States Kind = "states" // Step Functions
+
+	Kinesis  Kind = "kinesis"
+	Firehose Kind = "firehose"
+	S3       Kind = "s3"
+	Logs     Kind = "logs" // CloudWatch Logs
 )
 
 // Destination is a resource of AWS to which events are sent.
@@ -26,9 +31,10 @@ type Destination struct {
 	// ARN is the resource's, as the setting that grants it has it.
 	ARN       string
 	Partition string // aws, aws-cn, …
-	Region    string // "": the relay's own
-	Account   string
+	Region    string // "": the relay's own, which must be set here before Request is called
+	Account   string // "": the ARN has none
 	Name      string // of the resource
+	Key       string // of S3: the template of an object's key
 }
 
 // Options are what an endpoint says about its destination. They are stored in the catalog: do not
@@ -36,11 +42,17 @@ type Destination struct {
 type Options struct {
 	Envelope Envelope `json:"envelope,omitempty"` // "": the kind's own, see Destination.Envelope
 	// Templates of package transform.
-	Group      string `json:"group,omitempty"`      // of SQS and SNS: the message group
+	Group      string `json:"group,omitempty"`      // the message group or partition key
 	DetailType string `json:"detailType,omitempty"` // of a bus; "": the event's type
 	BusSource  string `json:"busSource,omitempty"`  // of a bus; "": relay. and the source's name
+	Stream     string `json:"stream,omitempty"`     // of Logs: the log stream; "": the endpoint
 	// Wait: Lambda and Step Functions run to their end, and their failure is the attempt's.
 	Wait bool `json:"wait,omitempty"`
+	// Claim: a content that is too large for the service is stored, and a pointer is sent; "": it
+	// is not sent.
+	Claim string `json:"claim,omitempty"`
+	// Region of an S3 bucket, whose address has none; "": the relay's own.
+	Region string `json:"region,omitempty"`
 }
 
 // Envelope is the form in which an event is sent.
@@ -73,30 +85,52 @@ func (k Kind) traits() (t kind, known bool) {
 	case SQS:
 		return kind{
 			arn: queueForm, form: "arn:aws:sqs:REGION:ACCOUNT:QUEUE", envelope: Raw,
-			options: []string{"group"}, action: always("sqs:SendMessage"), request: sendMessage,
+			options: []string{"group", "claim"}, action: always("sqs:SendMessage"), request: sendMessage,
 		}, true
 	case SNS:
 		return kind{
 			arn: topicForm, form: "arn:aws:sns:REGION:ACCOUNT:TOPIC", envelope: Raw,
-			options: []string{"group"}, action: always("sns:Publish"), request: publish,
+			options: []string{"group", "claim"}, action: always("sns:Publish"), request: publish,
 		}, true
 	case Events:
 		return kind{
 			arn: busForm, form: "arn:aws:events:REGION:ACCOUNT:event-bus/BUS", envelope: JSON,
-			onlyJSON: true, options: []string{"detail_type", "bus_source"},
+			onlyJSON: true, options: []string{"detail_type", "bus_source", "claim"},
 			action: always("events:PutEvents"), request: putEvents, failed: failedEntry,
 		}, true
 	case Lambda:
 		return kind{
 			arn: functionForm, form: "arn:aws:lambda:REGION:ACCOUNT:function:NAME", envelope: JSON,
-			onlyJSON: true, options: []string{"wait"}, action: always("lambda:InvokeFunction"),
+			onlyJSON: true, options: []string{"wait", "claim"}, action: always("lambda:InvokeFunction"),
 			request: invoke, failed: failedFunction,
 		}, true
 	case States:
 		return kind{
 			arn: machineForm, form: "arn:aws:states:REGION:ACCOUNT:stateMachine:NAME",
-			envelope: JSON, onlyJSON: true, options: []string{"wait"}, action: startAction,
+			envelope: JSON, onlyJSON: true, options: []string{"wait", "claim"}, action: startAction,
 			request: startExecution, failed: failedExecution,
+		}, true
+	case Kinesis:
+		return kind{
+			arn: streamForm, form: "arn:aws:kinesis:REGION:ACCOUNT:stream/STREAM", envelope: JSON,
+			options: []string{"group", "claim"}, action: always("kinesis:PutRecord"), request: putRecord,
+		}, true
+	case Firehose:
+		return kind{
+			arn: deliveryForm, form: "arn:aws:firehose:REGION:ACCOUNT:deliverystream/STREAM",
+			envelope: JSON, options: []string{"claim"}, action: always("firehose:PutRecord"),
+			request: putDelivery,
+		}, true
+	case S3:
+		return kind{
+			form: "s3://BUCKET/KEY", envelope: Raw, options: []string{"region"},
+			action: always("s3:PutObject"), request: putObject,
+		}, true
+	case Logs:
+		return kind{
+			arn: groupForm, form: "arn:aws:logs:REGION:ACCOUNT:log-group:GROUP", envelope: JSON,
+			options: []string{"stream", "claim"}, action: always("logs:PutLogEvents"),
+			request: putLogEvents, failed: rejectedEvent,
 		}, true
 	default:
 		return kind{}, false
@@ -120,6 +154,9 @@ var (
 	machineForm = regexp.MustCompile(
 		`^stateMachine:([A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_-]{1,80})?)$`,
 	)
+	streamForm   = regexp.MustCompile(`^stream/([A-Za-z0-9_.-]{1,128})$`)
+	deliveryForm = regexp.MustCompile(`^deliverystream/([A-Za-z0-9_.-]{1,64})$`)
+	groupForm    = regexp.MustCompile(`^log-group:([A-Za-z0-9_/.#-]{1,512})$`)
 )
 
 const mebibyte = 1 << 20
@@ -129,12 +166,12 @@ func always(action string) func(Options) string {
 }
 
 // order is the order in which people are told of the kinds.
-var order = []Kind{SQS, SNS, Events, Lambda, States}
+var order = []Kind{SQS, SNS, Events, Lambda, States, Kinesis, Firehose, S3, Logs}
 
 // Kinds returns all kinds.
 func Kinds() []Kind { return order }
 
-// Form returns how the ARN of a kind is written.
+// Form returns how the address of a kind is written: an ARN, but for S3.
 func (k Kind) Form() string { return k.must().form }
 
 // HasOption tells whether endpoints of the kind have a key of the configuration.
@@ -143,7 +180,9 @@ func (k Kind) HasOption(key string) bool {
 }
 
 // Is tells whether the URL of an endpoint is that of a destination.
-func Is(url string) bool { return strings.HasPrefix(url, "arn:") }
+func Is(url string) bool {
+	return strings.HasPrefix(url, "arn:") || strings.HasPrefix(url, bucketScheme)
+}
 
 var (
 	arnForm = regexp.MustCompile(
@@ -154,8 +193,15 @@ var (
 	)
 )
 
-// Parse reads the ARN of a destination. The error says what it should be.
+// Parse reads the address of a destination: an ARN, or s3://BUCKET/KEY. The error says what it
+// should be.
 func Parse(url string) (Destination, error) {
+	if address, ok := strings.CutPrefix(url, bucketScheme); ok {
+		return parseBucket(address)
+	}
+	if strings.Contains(url, ":s3:") {
+		return Destination{}, errors.New("is an ARN of S3; write s3://BUCKET/KEY instead")
+	}
 	found := arnForm.FindStringSubmatch(url)
 	if found == nil {
 		return Destination{}, errNoARN
@@ -186,8 +232,31 @@ func kindList() string {
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
+// In returns the destination in a region, if its address has none.
+func (d Destination) In(region string) Destination {
+	if d.Region == "" {
+		d.Region = region
+		if strings.HasPrefix(region, "cn-") {
+			d.Partition = "aws-cn"
+		}
+	}
+	return d
+}
+
 // IsFIFO tells whether it is a queue or topic that keeps the order.
 func (d Destination) IsFIFO() bool { return strings.HasSuffix(d.Name, ".fifo") }
+
+// IsGranted tells whether the destination is among the ARNs that a stack grants. The address of a
+// bucket does not say in which partition it is.
+func (d Destination) IsGranted(arns []string) bool {
+	if d.Kind == S3 {
+		return slices.ContainsFunc(arns, func(arn string) bool {
+			parts := strings.SplitN(arn, ":", 3)
+			return len(parts) == 3 && parts[2] == "s3:::"+d.Name
+		})
+	}
+	return slices.Contains(arns, d.ARN)
+}
 
 // Service returns the service's name in a signature.
 func (d Destination) Service() string { return string(d.Kind) }

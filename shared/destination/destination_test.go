@@ -23,6 +23,10 @@ const (
 	bus      = "arn:aws:events:eu-central-1:123456789012:event-bus/shop"
 	function = "arn:aws:lambda:eu-central-1:123456789012:function:greet"
 	machine  = "arn:aws:states:eu-central-1:123456789012:stateMachine:Onboard"
+	stream   = "arn:aws:kinesis:eu-central-1:123456789012:stream/clicks"
+	delivery = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/lake"
+	group    = "arn:aws:logs:eu-central-1:123456789012:log-group:/webhooks"
+	bucket   = "s3://archive/{source}/{date}/{id}.json"
 )
 
 // message is an event with a JSON body.
@@ -69,6 +73,26 @@ func decoded(t *testing.T, r destination.Request) map[string]any {
 		t.Fatalf("%v: %s", err, r.Body)
 	}
 	return out
+}
+
+// withData decodes Data in a body.
+func withData(t *testing.T, body map[string]any) map[string]any {
+	t.Helper()
+	for name, value := range body {
+		switch value := value.(type) {
+		case map[string]any:
+			body[name] = withData(t, value)
+		case string:
+			if name == "Data" {
+				data, err := base64.StdEncoding.DecodeString(value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body[name] = data
+			}
+		}
+	}
+	return body
 }
 
 func attribute(value string) map[string]any {
@@ -329,6 +353,7 @@ func TestEnvelopeOfAnyBody(t *testing.T) {
 
 func TestUnfit(t *testing.T) {
 	t.Parallel()
+	raw := destination.Options{Envelope: destination.Raw}
 	opaque := message("x")
 	opaque.Event.Opaque = true
 	for name, tt := range map[string]struct {
@@ -350,6 +375,8 @@ func TestUnfit(t *testing.T) {
 			machine, message("\"\xff\""), destination.Options{Envelope: destination.Raw}, "JSON",
 		},
 		"a document that is not read": {machine, opaque, destination.Options{}, "limit"},
+		"a log and bytes":             {group, message("\xff"), raw, "text"},
+		"a log and nothing":           {group, message(""), raw, "empty"},
 	} {
 		_, err := parsed(t, tt.arn).Request(tt.m, tt.options)
 		unfit, ok := errors.AsType[*destination.UnfitError](err)
@@ -378,6 +405,11 @@ func TestLimits(t *testing.T) {
 			function, destination.Options{Envelope: destination.Raw, Wait: true}, 6 << 20,
 		},
 		"machine": {machine, destination.Options{Envelope: destination.Raw}, 256 << 10},
+		"stream":  {stream, destination.Options{Envelope: destination.Raw}, 10<<20 - len("evt_1")},
+		"delivery stream": {
+			delivery, destination.Options{Envelope: destination.Raw}, 1000<<10 - len("\n"),
+		},
+		"log group": {group, destination.Options{Envelope: destination.Raw}, 1<<20 - 26},
 	} {
 		body := `{"a":"` + strings.Repeat("x", tt.limit-8) + `"}`
 		if _, err := parsed(t, tt.arn).Request(message(body), tt.o); err != nil {
@@ -400,6 +432,7 @@ func TestARNs(t *testing.T) {
 	t.Parallel()
 	for arn, want := range map[string]string{
 		queue: "", fifo: "", topic: "", fifoNews: "", bus: "", function: "", machine: "",
+		stream: "", delivery: "", group: "",
 		function + ":live": "", function + ":$LATEST": "", machine + ":7": "",
 		"arn:aws-us-gov:sqs:us-gov-west-1:123456789012:q":                        "",
 		"arn:aws:events:eu-central-1:123456789012:event-bus/aws.partner/x.com/1": "",
@@ -413,8 +446,13 @@ func TestARNs(t *testing.T) {
 		"arn:aws:lambda:eu-central-1:123456789012:layer:x":                       "function:NAME",
 		"arn:aws:states:eu-central-1:123456789012:execution:m:1":                 "stateMachine",
 		"arn:aws:dynamodb:eu-central-1:123456789012:table/x":                     "of dynamodb",
-		"arn:aws:iam::123456789012:role/x":                                       "region",
-		"arn:":                                                                   "of the form",
+		"arn:aws:kinesis:eu-central-1:123456789012:stream/a/consumer/b:1":        "stream/STREAM",
+		"arn:aws:firehose:eu-central-1:123456789012:stream/lake":                 "deliverystream",
+		group + ":*": "log-group:GROUP",
+		"arn:aws:s3:eu-central-1:123456789012:accesspoint/x": "s3://BUCKET/KEY",
+		"arn:aws:s3:::archive":                               "s3://BUCKET/KEY",
+		"arn:aws:iam::123456789012:role/x":                   "region",
+		"arn:":                                               "of the form",
 	} {
 		d, err := destination.Parse(arn)
 		switch {

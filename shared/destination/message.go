@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"webhook-relay/shared/document"
@@ -21,12 +22,14 @@ type Message struct {
 	Once     string
 	Endpoint string // qualified name
 	Attempt  int    // number, 1 for the first
+	At       time.Time
 	Trace    string // the traceparent of this attempt
 	// Shaped is what a transform made. It is sent as it is, without an envelope; nil: there is
 	// none.
 	Shaped      []byte
 	ContentType string            // of Shaped
-	Texts       map[string]string // the endpoint's options that are templates, applied
+	Texts       map[string]string // what ParseTexts read, applied
+	claimed     bool              // Shaped is a pointer to the content
 }
 
 // Request is a request that is still to be signed.
@@ -35,6 +38,13 @@ type Request struct {
 	URL    string
 	Header map[string]string // lower-case names
 	Body   []byte
+	// Prepare is to be sent before this request is repeated, if its Result is Unprepared; nil:
+	// nothing can be prepared.
+	Prepare *Request
+
+	// For people, where Body and URL do not show it:
+	Plain []byte // the content, if Body has it encoded; nil: Body shows it
+	Key   string // of an object
 }
 
 // ErrTooLarge means that the service takes no message of this size.
@@ -51,17 +61,27 @@ func (d Destination) Request(m Message, o Options) (Request, error) {
 	return d.Kind.must().request(d, m, o)
 }
 
-// Templates returns the options that are templates, by their keys in the configuration.
-func (o Options) Templates() map[string]string {
-	texts := map[string]string{}
+// ParseTexts reads what is a template: the object's key in the address, and the options. Error: a
+// *transform.ParseError, whose At is the key in the configuration.
+func (d Destination) ParseTexts(o Options) (*transform.Texts, error) {
+	texts := map[string]transform.Text{}
 	for key, text := range map[string]string{
 		"group": o.Group, "detail_type": o.DetailType, "bus_source": o.BusSource,
+		"stream": o.Stream,
 	} {
 		if text != "" {
-			texts[key] = text
+			texts[key] = transform.Text{Template: text}
 		}
 	}
-	return texts
+	if d.Key != "" {
+		texts[keyText] = transform.Text{Template: d.Key, Escape: escapeSegment}
+	}
+	parsed, err := transform.ParseTexts(texts)
+	if failed, ok := errors.AsType[*transform.ParseError](err); ok && failed.At == keyText &&
+		failed.Line == 1 {
+		failed.Column += len(bucketScheme + d.Name + "/") // counted from the address's beginning
+	}
+	return parsed, err
 }
 
 // NeedsData tells whether Message.Event must have its Data.
@@ -128,6 +148,7 @@ const (
 	attributeTrace    = "traceparent"
 	attributeContent  = "content-type"
 	attributeEncoding = "relay-encoding"
+	attributeClaim    = "relay-claim"
 )
 
 // attributes returns what is known of a message beside its content. SQS takes at most ten.
@@ -136,6 +157,9 @@ func (m Message) attributes() map[string]string {
 		attributeID: m.Event.ID, attributeSource: m.Event.Source, attributeType: m.Event.Type,
 		attributeTrust: m.Event.Trust, attributeAttempt: strconv.Itoa(m.Attempt),
 		attributeTrace: m.Trace, attributeContent: m.contentType(),
+	}
+	if m.claimed {
+		all[attributeClaim] = ClaimS3
 	}
 	maps.DeleteFunc(all, func(_, value string) bool {
 		return value == "" || !isXMLText(value)

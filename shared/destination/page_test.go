@@ -29,7 +29,7 @@ func TestPageHasTheKinds(t *testing.T) {
 			k.Form(), d.Action(destination.Options{}),
 			string(d.Envelope(destination.Options{})),
 		}
-		for _, key := range strings.Fields("bus_source detail_type group wait") {
+		for _, key := range strings.Fields("bus_source claim detail_type group region stream wait") {
 			if k.HasOption(key) {
 				row = append(row, key)
 			}

@@ -105,10 +105,15 @@ func (d Destination) group(m Message) string {
 	}
 	refused := strings.ContainsFunc(group, func(r rune) bool { return r <= ' ' || r > '~' })
 	if refused || len(group) > maxGroup {
-		sum := sha256.Sum256([]byte(group))
-		return hex.EncodeToString(sum[:])
+		return hashed(group)
 	}
 	return group
+}
+
+// hashed stands for a name that a service would refuse.
+func hashed(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])
 }
 
 // putEvents is https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html The

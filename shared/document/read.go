@@ -43,7 +43,7 @@ func Read(contentType string, body []byte, h Holder) Document {
 	if h.Token {
 		return fromJSON(h.unwrap(body))
 	}
-	if doc := fromJSON(body); doc.Text != nil || doc.Opaque {
+	if doc := fromJSON(h.inline(body)); doc.Text != nil || doc.Opaque {
 		return doc
 	}
 	fields, ok := readFields(contentType, body)
@@ -62,7 +62,7 @@ func Read(contentType string, body []byte, h Holder) Document {
 // is JSON, as nearly all are, this takes one pass instead of two. It finds nothing in a body
 // without a document or with a document that is too large.
 func Find(p *Paths, contentType string, body []byte, h Holder, room [][]byte) [][]byte {
-	if c := First(body); !h.Token && (c == '{' || c == '[') {
+	if c := First(body); !h.Token && h.Inline == "" && (c == '{' || c == '[') {
 		if found, err := p.Find(body, room); err == nil {
 			return found
 		}

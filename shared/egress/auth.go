@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 )
@@ -82,8 +83,13 @@ func (c *Client) signV4(
 		req.Header.Del(name)
 	}
 	sum := sha256.Sum256(body)
-	if err := c.signer.SignHTTP(
-		ctx, credentials, req, hex.EncodeToString(sum[:]), s.Service, s.Region, time.Now(),
+	hash, signer := hex.EncodeToString(sum[:]), c.signer
+	if s.Service == string(destination.S3) {
+		signer = c.signerS3
+		req.Header.Set("X-Amz-Content-Sha256", hash) // only S3 needs it
+	}
+	if err := signer.SignHTTP(
+		ctx, credentials, req, hash, s.Service, s.Region, time.Now(),
 	); err != nil {
 		return fmt.Errorf("egress: sigv4: %w", err)
 	}

@@ -1,6 +1,8 @@
 package egress
 
 import (
+	"context"
+	"maps"
 	"net/http"
 	"net/url"
 
@@ -49,6 +51,28 @@ func judge(p relay.Post, resp *http.Response, body []byte) *destination.Result {
 		result.Text += grantHint(p)
 	}
 	return &result
+}
+
+// lacks tells whether a destination accepts the message only after something has been prepared.
+func lacks(p relay.Post, reply relay.Reply) bool {
+	return reply.Result != nil && reply.Result.Verdict == destination.Unprepared &&
+		p.To.Request.Prepare != nil
+}
+
+// prepare sends what a destination lacks, and then the message again. If it cannot be prepared,
+// that is the result of the attempt.
+func (c *Client) prepare(attempt context.Context, p relay.Post) (relay.Reply, bool, error) {
+	first := *p.To.Request.Prepare
+	prepared := p
+	prepared.Method, prepared.URL, prepared.Body = first.Method, first.URL, first.Body
+	prepared.Header = relay.Header{}
+	maps.Copy(prepared.Header, p.Header)
+	maps.Copy(prepared.Header, first.Header)
+	reply, withdrawn, err := c.post(attempt, prepared)
+	if err != nil || reply.Result.Verdict != destination.Accepted {
+		return reply, withdrawn, err
+	}
+	return c.post(attempt, p)
 }
 
 // grantHint says what grants the permission that is missing.

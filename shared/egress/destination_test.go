@@ -2,10 +2,12 @@ package egress_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"webhook-relay/shared/destination"
 	"webhook-relay/shared/egress"
@@ -56,9 +59,23 @@ func toQueue(t testing.TB, v4 catalog.SigV4) relay.Post {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := destination.Message{
+	p := postOf(t, d, destination.Message{
 		Event: transform.Event{ID: "evt_1", Source: "app", Body: []byte(`{"n":1}`)},
 		Once:  "evt_1", Attempt: 1,
+	})
+	p.Auth = &catalog.Auth{SigV4: &v4}
+	return p
+}
+
+// postOf returns the request that sends a message.
+func postOf(t testing.TB, d destination.Destination, m destination.Message) relay.Post {
+	t.Helper()
+	texts, err := d.ParseTexts(destination.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Texts, err = texts.Apply(m.Event); err != nil {
+		t.Fatal(err)
 	}
 	r, err := d.Request(m, destination.Options{})
 	if err != nil {
@@ -66,11 +83,11 @@ func toQueue(t testing.TB, v4 catalog.SigV4) relay.Post {
 	}
 	p := relay.Post{
 		Method: r.Method, URL: r.URL, Header: relay.Header{}, Body: r.Body, Timeout: time.Minute,
-		To: &relay.Destination{Destination: d}, Auth: &catalog.Auth{SigV4: &v4},
+		To: &relay.Destination{Destination: d, Request: r}, Auth: &catalog.Auth{
+			SigV4: &catalog.SigV4{Service: d.Service(), Region: d.Region},
+		},
 	}
-	for name, value := range r.Header {
-		p.Header[name] = value
-	}
+	maps.Copy(p.Header, r.Header)
 	return p
 }
 
@@ -125,6 +142,119 @@ func TestPostToADestination(t *testing.T) {
 				got.Header.Get("X-Amz-Security-Token") != "own-token" ||
 				got.Header.Get("X-Amz-Target") != "AmazonSQS.SendMessage" {
 				t.Errorf("header %v", got.Header)
+			}
+		})
+	}
+}
+
+// TestPostToABucket: S3 signs the path as it is sent, and the hash of the content.
+func TestPostToABucket(t *testing.T) {
+	t.Parallel()
+	client := awsServer(t, map[string]http.HandlerFunc{
+		"s3": func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			sum := fmt.Sprintf("%x", sha256.Sum256(body))
+			if r.Method != http.MethodPut || r.RequestURI != "/archive/a%20b%2B/evt_1.json" ||
+				r.Header.Get("X-Amz-Content-Sha256") != sum || string(body) != `{"n":1}` ||
+				!signedAs(t, r, sum) {
+				t.Errorf("%s %s %v %s", r.Method, r.RequestURI, r.Header, body)
+			}
+		},
+	})
+	d, err := destination.Parse("s3://archive/{type}/{id}.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := client.Post(t.Context(), postOf(t, d.In("us-east-1"), destination.Message{
+		Event: transform.Event{ID: "evt_1", Type: "a b+", Body: []byte(`{"n":1}`)}, Attempt: 1,
+	}))
+	if err != nil || reply.Result.Verdict != destination.Accepted {
+		t.Errorf("%+v, %v", reply, err)
+	}
+}
+
+// signedAs tells whether a request has the signature that S3 computes: over the path as it came.
+func signedAs(t *testing.T, r *http.Request, sum string) bool {
+	t.Helper()
+	again, err := http.NewRequestWithContext(
+		t.Context(), r.Method, "http://"+r.Host+r.RequestURI, nil,
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.ContentLength = r.ContentLength
+	auth := r.Header.Get("Authorization")
+	_, names, _ := strings.Cut(auth, "SignedHeaders=")
+	names, _, _ = strings.Cut(names, ",")
+	for name := range strings.SplitSeq(names, ";") {
+		if name != "host" && name != "content-length" {
+			again.Header.Set(name, r.Header.Get(name))
+		}
+	}
+	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, _ := ownKeys(t.Context())
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	if err := signer.SignHTTP(t.Context(), keys, again, sum, "s3", "us-east-1", at); err != nil {
+		t.Fatal(err)
+	}
+	return again.Header.Get("Authorization") == auth
+}
+
+// TestALogStreamIsMade when Logs says that it is missing, once.
+func TestALogStreamIsMade(t *testing.T) {
+	t.Parallel()
+	const missing = `{"__type":"ResourceNotFoundException","message":"The specified log stream does not exist."}`
+	for name, tt := range map[string]struct {
+		create string // the answer; "": it works
+		works  bool   // the stream is there then
+		calls  string
+		want   destination.Verdict
+	}{
+		"it is made": {works: true, calls: "PutLogEvents CreateLogStream PutLogEvents"},
+		"another attempt was first": {
+			create: `{"__type":"ResourceAlreadyExistsException"}`, works: true,
+			calls: "PutLogEvents CreateLogStream PutLogEvents",
+		},
+		"it is not allowed": {
+			create: `{"__type":"AccessDeniedException","message":"logs:CreateLogStream"}`,
+			calls:  "PutLogEvents CreateLogStream", want: destination.Denied,
+		},
+		"it does not help": {
+			calls: "PutLogEvents CreateLogStream PutLogEvents", want: destination.Unprepared,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var calls []string
+			made := false
+			client := awsServer(t, map[string]http.HandlerFunc{
+				"logs": func(w http.ResponseWriter, r *http.Request) {
+					_, call, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+					calls = append(calls, call)
+					answer := missing
+					if call == "CreateLogStream" {
+						made, answer = tt.works, tt.create
+					} else if made {
+						answer = ""
+					}
+					if answer != "" {
+						w.WriteHeader(http.StatusBadRequest)
+					}
+					_, _ = io.WriteString(w, answer)
+				},
+			})
+			d, err := destination.Parse("arn:aws:logs:us-east-1:123456789012:log-group:/webhooks")
+			if err != nil {
+				t.Fatal(err)
+			}
+			reply, err := client.Post(t.Context(), postOf(t, d, destination.Message{
+				Event: transform.Event{ID: "evt_1", Time: time.Now()}, Endpoint: "logs",
+			}))
+			if err != nil || reply.Result.Verdict != tt.want || strings.Join(calls, " ") != tt.calls {
+				t.Errorf("%v, %+v, %v", err, reply.Result, calls)
 			}
 		})
 	}

@@ -66,6 +66,7 @@ type Client struct {
 
 	credentials aws.CredentialsProvider
 	signer      *v4.Signer // keeps the keys that it derives from credentials
+	signerS3    *v4.Signer
 	endpoint    func(service string) string
 	tokens      *tokens
 	roles       *roles
@@ -95,7 +96,9 @@ func newClient(o Options, dial dialer, roots *x509.CertPool) *Client {
 
 		credentials: o.Credentials,
 		signer:      v4.NewSigner(),
-		endpoint:    o.Endpoint,
+		// every other service signs the path encoded twice
+		signerS3: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }),
+		endpoint: o.Endpoint,
 		tokens: newTokens(func() *http.Client {
 			return newClient(Options{HTTPSOnly: true}, dial, roots).httpClient(maxAnswerBytes)
 		}),
@@ -109,6 +112,9 @@ func (c *Client) Post(ctx context.Context, p relay.Post) (relay.Reply, error) {
 	attempt, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
 	reply, withdrawn, err := c.post(attempt, p)
+	if err == nil && lacks(p, reply) {
+		reply, withdrawn, err = c.prepare(attempt, p)
+	}
 	if withdrawn {
 		// if no other token can be had, the 401 is the result
 		if again, _, failed := c.post(attempt, p); !errors.Is(failed, errAuth) {

@@ -113,13 +113,9 @@ func (s *step) attempt(ctx context.Context, ep *target) (attemptResult, error) {
 	if !enoughTime(ctx, ep) { // the gate and the body may have taken some
 		return attemptResult{}, errDeadline
 	}
-	post, err := s.request(ep, body, began)
-	var reply Reply
-	if err == nil {
-		stop := s.watch(ctx)
-		reply, err = s.cfg.Poster.Post(ctx, post)
-		stop()
-	}
+	stop := s.watch(ctx)
+	reply, err := s.send(ctx, ep, body, began)
+	stop()
 	ended := s.cfg.Now()
 	r.attempt.Duration = ended.Sub(began).Truncate(time.Millisecond)
 	if err := r.attempt.conclude(reply, err); err != nil {
@@ -217,7 +213,7 @@ func (d *Deliverer) loadEndpoint(
 	if err := t.arm(ctx, d.cfg.Secrets); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", k, err)
 	}
-	if err := t.aim(); err != nil {
+	if err := t.aim(d.cfg.Region); err != nil {
 		return nil, fmt.Errorf("endpoint %s: %w", k, err)
 	}
 	return t, nil

@@ -64,11 +64,17 @@ type DelivererConfig struct {
 	Failures Failures
 	Keeper   EventKeeper
 	Operator Operator // nil: nobody is told
+	// Claims stores what is too large for a destination that wants a pointer to it; nil: such
+	// deliveries die as TooLarge
+	Claims Claims
 	// JQ runs jq programs of transforms; nil: deliveries whose transform has one fail
 	JQ        transform.Runner
 	Reporter  Reporter
 	Retention time.Duration // DefaultRetention
 	CacheTTL  time.Duration // DefaultCacheTTL
+	// Region is the AWS region of the relay, where a bucket is whose endpoint names no region; "":
+	// not on AWS.
+	Region string
 	// Origin is the DNS name that the relay gives as its own in the handshake of ProveOptions;
 	// default DefaultOrigin.
 	Origin string

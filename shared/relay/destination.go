@@ -1,9 +1,13 @@
 package relay
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,10 +25,11 @@ const deniedWait = 5 * time.Minute
 type addressed struct {
 	message destination.Message
 	request destination.Request
+	claim   string // the URL of the content that the message points to; "": the message has it
 }
 
-// aim parses the ARN of an endpoint that has one.
-func (t *target) aim() error {
+// aim parses the address of an endpoint that has a destination. region is the relay's own.
+func (t *target) aim(region string) error {
 	options := t.endpoint.Destination
 	if options == nil {
 		return nil
@@ -33,8 +38,14 @@ func (t *target) aim() error {
 	if err != nil {
 		return fmt.Errorf("url %w", err)
 	}
+	to = to.In(cmp.Or(options.Region, region))
+	if a := t.endpoint.Auth; a != nil && a.SigV4 != nil {
+		v4 := *a.SigV4
+		v4.Region = to.Region
+		t.endpoint.Auth = &catalog.Auth{SigV4: &v4}
+	}
 	t.to = &to
-	t.texts, err = transform.ParseTexts(options.Templates())
+	t.texts, err = to.ParseTexts(*options)
 	return err
 }
 
@@ -53,7 +64,7 @@ func (s *step) address(ctx context.Context, ep *target) (err error) {
 	}
 	options := *ep.endpoint.Destination
 	m := destination.Message{
-		Once: s.once(), Endpoint: ep.endpoint.Name, Attempt: s.task.Attempt,
+		Once: s.once(), Endpoint: ep.endpoint.Name, Attempt: s.task.Attempt, At: s.cfg.Now(),
 		Trace: childTrace(s.event.Trace),
 	}
 	needed := ep.texts.NeedsData() || s.content == nil && ep.to.NeedsData(options)
@@ -70,11 +81,55 @@ func (s *step) address(ctx context.Context, ep *target) (err error) {
 		return err
 	}
 	request, err := ep.to.Request(m, options)
+	s.addressed = &addressed{message: m, request: request}
+	if errors.Is(err, destination.ErrTooLarge) && s.canClaim(ep) {
+		return s.claim(ctx, ep)
+	}
+	return err
+}
+
+// canClaim tells whether a pointer can be sent in place of the content.
+func (s *step) canClaim(ep *target) bool {
+	return ep.endpoint.Destination.HasClaims() && s.cfg.Claims != nil && s.addressed.claim == ""
+}
+
+// claim stores the content that is to be sent, and makes the request that sends a pointer to it.
+func (s *step) claim(ctx context.Context, ep *target) error {
+	options, m := *ep.endpoint.Destination, s.addressed.message
+	content, contentType, err := ep.to.Content(m, options)
 	if err != nil {
 		return err
 	}
-	s.addressed = &addressed{message: m, request: request}
-	return nil
+	sum := sha256.Sum256(content)
+	stored, err := s.cfg.Claims.Claim(ctx, hex.EncodeToString(sum[:]), contentType, content)
+	if err != nil {
+		return err
+	}
+	m = m.Claimed(content, contentType, stored)
+	request, err := ep.to.Request(m, options)
+	s.addressed = &addressed{message: m, request: request, claim: stored.URL}
+	return err
+}
+
+// send makes the POST. If the destination takes less than its service, and wants pointers, it gets
+// one.
+func (s *step) send(ctx context.Context, ep *target, body []byte, at time.Time) (Reply, error) {
+	post, err := s.request(ep, body, at)
+	if err != nil {
+		return Reply{}, err
+	}
+	reply, err := s.cfg.Poster.Post(ctx, post)
+	if err != nil || reply.Result == nil || reply.Result.Verdict != destination.TooLarge ||
+		!s.canClaim(ep) {
+		return reply, err
+	}
+	if err := s.claim(ctx, ep); err != nil {
+		return Reply{}, err
+	}
+	if !enoughTime(ctx, ep) {
+		return Reply{}, errDeadline
+	}
+	return s.cfg.Poster.Post(ctx, s.requestTo(ep))
 }
 
 // once returns what is the same for all attempts of a cycle: the event's id, and after a replay the
@@ -108,10 +163,14 @@ func (s *step) requestTo(ep *target) Post {
 		Timeout: ep.endpoint.Timeout, Auth: ep.endpoint.Auth, Secrets: ep.secrets,
 		To: &Destination{
 			Destination: *ep.to, Options: *ep.endpoint.Destination, Message: s.addressed.message,
+			Request: r,
 		},
 	}
 	for name, value := range r.Header {
 		p.Header[name] = value
+	}
+	if s.addressed.claim != "" { // who has it may read the content
+		p.Secrets = append(slices.Clone(p.Secrets), s.addressed.claim)
 	}
 	return p
 }
@@ -125,7 +184,7 @@ func (r *attemptResult) heedDestination(result destination.Result, now time.Time
 		r.retryAfter = deniedWait
 	case destination.TooLarge:
 		r.final = TooLarge
-	case destination.Accepted, destination.Failed:
+	case destination.Accepted, destination.Failed, destination.Unprepared:
 	}
 	r.code = result.Code
 }

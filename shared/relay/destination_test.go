@@ -1,7 +1,10 @@
 package relay_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -107,6 +110,116 @@ func TestDeliveryToADestination(t *testing.T) {
 				p.Header["webhook-signature"] != "" {
 				t.Errorf("attempt %d: %s %v", i+1, p.Body, p.Header)
 			}
+		}
+	})
+}
+
+// TestABucketOfTheRelay: an address without a region is in the relay's own, unless the endpoint
+// names another.
+func TestABucketOfTheRelay(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]string{"": "eu-north-1", "eu-west-3": "eu-west-3"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, []time.Duration{time.Minute}, "a")
+			r.region = "eu-north-1"
+			r.build(func(p ports) ports { return p })
+			r.aim("s3://archive/{source}/{date}/{id}.json", destination.Options{Region: region})
+			r.poster.answers["s3."+want+".amazonaws.com/"] = func(relay.Post) (relay.Reply, error) {
+				return verdict(200, destination.Accepted, ""), nil
+			}
+			event := r.mustPost("1", "paid", `{"c":7}`)
+			r.pump()
+			if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered {
+				t.Fatalf("record %+v", d)
+			}
+			p := r.poster.posts[0]
+			if p.Method != "PUT" || string(p.Body) != `{"c":7}` || p.Auth.SigV4.Region != want ||
+				p.URL != "https://s3."+want+".amazonaws.com/archive/"+p.To.Request.Key ||
+				p.To.Request.Key != "app/2000-01-01/"+event+".json" {
+				t.Errorf("%s %s %+v %s", p.Method, p.URL, p.Auth.SigV4, p.Body)
+			}
+		})
+	}
+}
+
+// claims are relay.Claims that keep what was stored.
+type claims struct {
+	stored    map[string]string
+	downUntil time.Time
+}
+
+func (c *claims) Claim(
+	_ context.Context, key, _ string, content []byte,
+) (destination.Claim, error) {
+	if time.Now().Before(c.downUntil) {
+		return destination.Claim{}, errors.New("S3 is down")
+	}
+	c.stored[key] = string(content)
+	return destination.Claim{URL: "https://s3.example.com/" + key, Key: key}, nil
+}
+
+// TestAClaim: what is too large for the service, or for the queue, is stored and a pointer is sent.
+func TestAClaim(t *testing.T) {
+	t.Parallel()
+	tooLarge := verdict(400, destination.TooLarge, "InvalidParameterValue")
+	accepted := verdict(200, destination.Accepted, "")
+	for name, tt := range map[string]struct {
+		size    int
+		answers []relay.Reply
+		posts   int // the last one is a pointer
+	}{
+		"for the service": {size: 1 << 20, answers: []relay.Reply{accepted}, posts: 1},
+		"for the queue":   {size: 2000, answers: []relay.Reply{tooLarge, accepted}, posts: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, []time.Duration{time.Minute}, "a")
+				kept := &claims{stored: map[string]string{}}
+				r.claims = kept
+				r.build(func(p ports) ports { return p })
+				r.aim(aQueue, destination.Options{Claim: destination.ClaimS3})
+				r.answering(tt.answers...)
+				body := `{"a":"` + strings.Repeat("x", tt.size) + `"}`
+				event := r.mustPost("1", "paid", body)
+				r.pump()
+				if d := r.deliveryOf(event, "a"); d.Status != relay.Delivered || d.Attempts != 1 {
+					t.Fatalf("record %+v", d)
+				}
+				if len(r.poster.posts) != tt.posts || len(kept.stored) != 1 {
+					t.Fatalf("%d posts, %d stored", len(r.poster.posts), len(kept.stored))
+				}
+				last := r.poster.posts[tt.posts-1]
+				got := sqsBody(t, last)
+				for key, content := range kept.stored {
+					if content != body || !strings.Contains(got.MessageBody, "example.com/"+key) ||
+						got.MessageAttributes["relay-claim"].StringValue != "s3" ||
+						got.Once != event ||
+						!slices.Contains(last.Secrets, "https://s3.example.com/"+key) {
+						t.Errorf("%s: %.100s", last.Body, content)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestAClaimThatFails is our own failure: it costs no attempt. A pointer that is refused as too
+// large ends the delivery.
+func TestAClaimThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, []time.Duration{time.Minute}, "a")
+		kept := &claims{stored: map[string]string{}, downUntil: time.Now().Add(time.Minute)}
+		r.claims = kept
+		r.build(func(p ports) ports { return p })
+		r.aim(aQueue, destination.Options{Claim: destination.ClaimS3})
+		r.answering(verdict(400, destination.TooLarge, "X"))
+		event := r.mustPost("1", "paid", strings.Repeat("x", 1<<20))
+		r.pump()
+		if d := r.deliveryOf(event, "a"); d.Status != relay.Dead || d.Attempts != 1 ||
+			d.Reason != relay.TooLarge || len(r.poster.posts) != 1 {
+			t.Errorf("%d posts, record %+v", len(r.poster.posts), d)
 		}
 	})
 }

@@ -16,6 +16,15 @@ type Bodies interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 }
 
+// Claims stores contents that are too large for a destination, where its consumers can fetch them.
+type Claims interface {
+	// Claim stores content under a key, the hash of the content in hexadecimal digits, and returns
+	// where it can be fetched. A second call with the same key stores the same.
+	Claim(
+		ctx context.Context, key, contentType string, content []byte,
+	) (destination.Claim, error)
+}
+
 // Message is a message that a stage received from a queue.
 type Message struct {
 	ID       string // the queue's id; the same each time this message is received
@@ -177,6 +186,7 @@ type Destination struct {
 	Options destination.Options
 	// what was delivered, for people; the request has it in the service's form
 	Message destination.Message
+	Request destination.Request // that the Post was made of
 }
 
 // ReplyHeaders returns the names of the answer's headers that the relay reads: those that say when

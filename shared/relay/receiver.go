@@ -9,6 +9,7 @@ import (
 
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
 
@@ -51,6 +52,7 @@ type ReceiverConfig struct {
 	// replaces Ingest for sources with an ordered endpoint; needed if there are any
 	Ordered      OrderedQueue
 	Bodies       Bodies
+	Aside        Queue    // messages of triggers that cannot be read; nil: there are no triggers
 	Operator     Operator // nil: nobody is told
 	Refusals     Refusals // nil: refused requests are not kept
 	Reporter     Reporter
@@ -76,6 +78,7 @@ type Receiver struct {
 type intake struct {
 	*verify.Verifier
 	tenantOf   *catalog.TenantOf // nil: its events belong to the source's tenant
+	trigger    string            // the provider whose queue feeds it; "": it receives over HTTP
 	learning   bool              // it has no secret yet: its provider will send one in a handshake
 	learnUntil time.Time         // it accepts that secret until then; zero: it does not
 }
@@ -184,6 +187,11 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 	source, err := r.sources.Get(ctx, k)
 	if err != nil {
 		return Event{}, Answer{}, unavailableUnlessNotFound(err)
+	}
+	if source.trigger != "" {
+		return Event{}, Answer{}, fmt.Errorf(
+			"source %s takes messages from its queue only: %w", in.Source, catalog.ErrNotFound,
+		)
 	}
 	e, answer, err := r.take(ctx, in, source)
 	if err != nil {
@@ -372,6 +380,9 @@ func (r *Receiver) loadSource(
 	src, err := r.cfg.Sources.Source(ctx, s.Generation, k.String())
 	if err != nil {
 		return intake{}, err
+	}
+	if trigger.Is(src.Verify.Provider) {
+		return intake{trigger: src.Verify.Provider, tenantOf: src.Tenant}, nil
 	}
 	v, err := verify.New(
 		src.Verify, src.Secrets, verify.FetchBy(r.cfg.Fetcher), verify.MaxAge(r.cfg.Retention),

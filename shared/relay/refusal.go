@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
 
@@ -22,7 +23,7 @@ const (
 	RefusedAddress   Refusal = "address"   // the source takes no requests from this address
 	RefusedSecret    Refusal = "secret"    // no secret yet, and no window is open for one
 	RefusedMissing   Refusal = "missing"   // no signature or token
-	RefusedMalformed Refusal = "malformed" // a malformed signature, or more than one
+	RefusedMalformed Refusal = "malformed" // a malformed signature, more than one, a trigger's form
 	RefusedMismatch  Refusal = "mismatch"  // no secret makes this signature, or a wrong token
 	RefusedTimestamp Refusal = "timestamp" // signed too long ago, or in the future
 	RefusedOther     Refusal = "other"
@@ -42,6 +43,7 @@ var refusals = []struct {
 	{verify.ErrMissing, RefusedMissing},
 	{verify.ErrMalformed, RefusedMalformed},
 	{verify.ErrRepeated, RefusedMalformed},
+	{trigger.ErrForm, RefusedMalformed},
 	{verify.ErrMismatch, RefusedMismatch},
 	{verify.ErrStale, RefusedTimestamp},
 	{verify.ErrFuture, RefusedTimestamp},

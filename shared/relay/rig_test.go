@@ -47,7 +47,9 @@ type rig struct {
 	poison    memory.Queue
 	poster    *endpoints
 	reports   reports
-	origin    string        // "": the default
+	origin    string // "": the default
+	region    string // "": not on AWS
+	claims    relay.Claims
 	retention time.Duration // zero: the default
 	jq        transform.Runner
 	chunk     int // deliveries that the fan-out sends at once; 0: the default
@@ -157,7 +159,7 @@ func (r *rig) build(wrap func(ports) ports) {
 		Scheduler: p.scheduler, States: p.states, Quotas: p.quotas, Slots: p.slots,
 		Failures: p.failures, Keeper: p.keeper, Reporter: &r.reports,
 		Operator: operate.NewNotifier(relay.NewRouter(p.subs, nil, 0, time.Now), p.ingest),
-		Origin:   r.origin, Retention: r.retention, JQ: r.jq,
+		Origin:   r.origin, Region: r.region, Claims: r.claims, Retention: r.retention, JQ: r.jq,
 	}))
 }
 

@@ -441,6 +441,54 @@ func TestASweepGoesOnWhereTheLastStopped(t *testing.T) {
 	}
 }
 
+// A run without enough time for all endpoints is continued by the next, at the first endpoint that
+// was left out. So an endpoint late in the alphabet gets its turn.
+func TestASweepGoesOnWithTheEndpointsThatWereLeftOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var names []string
+		for i := range 40 {
+			names = append(names, fmt.Sprintf("e%02d", i))
+		}
+		r := newRig(t, []time.Duration{5 * time.Hour}, names...)
+		for _, name := range names {
+			r.poster.failTimes(name, 1)
+		}
+		r.mustPost("1", "", "{}")
+		r.consume(&r.ingest, nil, r.fanout.Process)
+		for r.consume(&r.delivery, nil, r.deliverer.Process) {
+		}
+		lose(&r.retry)
+		time.Sleep(3*time.Hour + time.Minute)
+		r.sweep() // looks at the event, of which no delivery is late
+		time.Sleep(5 * time.Hour)
+		for run, want := range []int{24, 16} { // eight at once take a minute, and there are 135 s
+			cfg := r.sweeperConfig()
+			cfg.Ledger = slowOverdue{Ledger: &r.ledger, takes: time.Minute}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+			report, err := lab.Must(operate.NewSweeper(cfg)).Run(ctx)
+			cancel()
+			if err != nil || report.PutBack != want || !report.Partial {
+				t.Errorf("run %d: %+v, %v", run, report, err)
+			}
+		}
+		r.expect(operate.SweepReport{})
+	})
+}
+
+// slowOverdue takes time for each list of overdue deliveries.
+type slowOverdue struct {
+	operate.Ledger
+	takes time.Duration
+}
+
+func (l slowOverdue) Overdue(
+	ctx context.Context, endpoint string, before time.Time, from relay.Page,
+) ([]relay.Delivery, relay.Page, error) {
+	time.Sleep(l.takes)
+	return l.Ledger.Overdue(ctx, endpoint, before, from)
+}
+
 // slowLedger takes time for each page of events that is not empty.
 type slowLedger struct {
 	operate.Ledger

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -84,6 +85,7 @@ var attributes = map[string]attribute{
 	"time": func(e *Event) value {
 		return textValue(e.Time.UTC().Format("2006-01-02T15:04:05.000Z"))
 	},
+	"date": func(e *Event) value { return textValue(e.Time.UTC().Format(time.DateOnly)) },
 	"headers": func(e *Event) value {
 		var b []byte
 		for _, name := range slices.Sorted(maps.Keys(e.Header)) {

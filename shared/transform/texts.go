@@ -13,16 +13,24 @@ type Texts struct {
 	texts  map[string]*textNode
 }
 
+// Text is a template of a text.
+type Text struct {
+	Template string
+	// Escape appends a character of a value so that it fits; nil: values stay as they are.
+	Escape func(b []byte, r rune) []byte
+}
+
 // ParseTexts reads templates. Error: a *ParseError, whose At is the name.
-func ParseTexts(texts map[string]string) (t *Texts, err error) {
+func ParseTexts(texts map[string]Text) (t *Texts, err error) {
 	defer recoverParse(&err)
 	b := &builder{}
 	t = &Texts{texts: map[string]*textNode{}}
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		if len(texts[name]) > MaxSpec {
+		text := texts[name]
+		if len(text.Template) > MaxSpec {
 			refuse(name, "it has more than %d bytes", MaxSpec)
 		}
-		t.texts[name] = &textNode{pieces: b.pieces(name, texts[name])}
+		t.texts[name] = &textNode{pieces: b.pieces(name, text.Template), escape: text.Escape}
 	}
 	if len(b.places.list) > 0 {
 		t.places = document.NewPlaces(b.places.list...)

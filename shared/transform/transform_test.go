@@ -253,7 +253,7 @@ func TestParseErrors(t *testing.T) {
 		`{"headers":[]}`:                                    "headers: it is not a map",
 		`{"query":{"a":{}}}`:                                "query.a: it is not a text",
 		`{"body":{"a":1,"a":2}}`:                            "body.a: it is given twice",
-		`{"body":{"a":["{x}"]}}`:                            `body.a[0] line 1, column 2: there is no "x" in an event; a value begins with data, headers,`,
+		`{"body":{"a":["{x}"]}}`:                            `body.a[0] line 1, column 2: there is no "x" in an event; a value begins with data, date, headers,`,
 		`{"body":"one\ntwo {data.x |"}`:                     `body line 2, column 14: there is no function ""`,
 		`{"body":"é {data.x | uper}"}`:                      `body line 1, column 13: there is no function "uper"; is it upper?`,
 		`{"body":"{data.x | upper(1)}"}`:                    "upper takes no arguments, this one has 1",

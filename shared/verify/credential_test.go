@@ -13,12 +13,7 @@ import (
 func TestEveryProvider_CarriesItsProofInCredentials(t *testing.T) {
 	t.Parallel()
 	for _, name := range verify.Providers() {
-		cfg, secret, signing, err := verify.Example(
-			name, strings.NewReader(strings.Repeat("k", 32)),
-		)
-		if err != nil {
-			t.Fatal(err)
-		}
+		cfg, secret, signing := exampleOf(t, name, "current")
 		var secrets []string
 		if secret != "" {
 			secrets = []string{secret}

@@ -33,8 +33,7 @@ func TestVerify_TakesTheOperatorsOwnWebhooksAlone(t *testing.T) {
 	} {
 		t.Run(provider, func(t *testing.T) {
 			t.Parallel()
-			cfg, secret, signing, err := verify.Example(provider, seed("pin"))
-			must(t, err)
+			cfg, secret, signing := exampleOf(t, provider, "current")
 			var secrets []string
 			if secret != "" {
 				secrets = []string{secret}

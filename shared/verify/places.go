@@ -207,6 +207,10 @@ func (p place) append(b []byte, h Header, found [][]byte) []byte {
 	return document.AppendScalar(b, found[p.path])
 }
 
+// CheckedType returns an event type as Verify would: "" if it is longer than 256 bytes, has control
+// characters, or is not UTF-8.
+func CheckedType(text string) string { return checkedType(text) }
+
 func checkedType(joined string) string {
 	switch {
 	case len(joined) > maxValueBytes:

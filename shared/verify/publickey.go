@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"strings"
+	"sync"
 )
 
 // keySPKI is the form of a public key in X.509 (RFC 5280, SubjectPublicKeyInfo): base64, or PEM,
@@ -209,6 +210,22 @@ func makeP256(seed []byte) (crypto.Signer, error) {
 	return ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar)
 }
 
+// smallPrimes is the product of the odd primes below 4096.
+var smallPrimes = sync.OnceValue(func() *big.Int {
+	product := big.NewInt(1)
+	for n := int64(3); n < 4096; n += 2 {
+		if p := big.NewInt(n); p.ProbablyPrime(0) { // which is exact for such numbers
+			product.Mul(product, p)
+		}
+	}
+	return product
+})
+
+// hasSmallFactor finds most numbers that are not prime in a fraction of the time of ProbablyPrime.
+func hasSmallFactor(n *big.Int) bool {
+	return new(big.Int).GCD(nil, nil, n, smallPrimes()).BitLen() > 1
+}
+
 // makeRSA makes the same key from the same seed. rsa.GenerateKey does not. One program signs an
 // example and another verifies it, so both must make the same key.
 func makeRSA(seed []byte) (crypto.Signer, error) {
@@ -221,7 +238,8 @@ func makeRSA(seed []byte) (crypto.Signer, error) {
 			// the two top bits make the product full size; the last makes it odd
 			b[0], b[len(b)-1] = b[0]|0xc0, b[len(b)-1]|1
 			p := new(big.Int).SetBytes(b)
-			if new(big.Int).Mod(new(big.Int).Sub(p, one), e).Sign() != 0 && p.ProbablyPrime(20) {
+			usable := new(big.Int).Mod(new(big.Int).Sub(p, one), e).Sign() != 0
+			if usable && !hasSmallFactor(p) && p.ProbablyPrime(20) {
 				return p
 			}
 		}

@@ -149,19 +149,27 @@ type example struct {
 
 var examples sync.Map
 
-// newSubject makes the keys with the given name for cfg.
-func newSubject(t testing.TB, cfg verify.Config, name string) subject {
+// exampleOf returns the example of a provider that the named seed makes.
+func exampleOf(
+	t testing.TB, provider, name string,
+) (cfg verify.Config, secret, signing string) {
 	t.Helper()
-	made, _ := examples.LoadOrStore(cfg.Provider+" "+name, sync.OnceValues(func() (example, error) {
-		cfg, secret, signing, err := verify.Example(cfg.Provider, seed(name))
+	made, _ := examples.LoadOrStore(provider+" "+name, sync.OnceValues(func() (example, error) {
+		cfg, secret, signing, err := verify.Example(provider, seed(name))
 		return example{cfg, secret, signing}, err
 	}))
 	e, err := made.(func() (example, error))()
 	if err != nil {
 		t.Fatal(err)
 	}
-	example, secret, signing := e.cfg, e.secret, e.signing
-	example.Settings = maps.Clone(example.Settings)
+	e.cfg.Settings = maps.Clone(e.cfg.Settings)
+	return e.cfg, e.secret, e.signing
+}
+
+// newSubject makes the keys with the given name for cfg.
+func newSubject(t testing.TB, cfg verify.Config, name string) subject {
+	t.Helper()
+	example, secret, signing := exampleOf(t, cfg.Provider, name)
 	if cfg.HMAC != nil {
 		example.HMAC, example.URL = cfg.HMAC, cfg.URL
 		secret = map[string]string{"": secret, "hex": secret,

@@ -135,10 +135,7 @@ const (
 // private returns the key from Example for SignWith.
 func private(t testing.TB, provider, name string) crypto.Signer {
 	t.Helper()
-	_, _, signing, err := verify.Example(provider, seed(name))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, _, signing := exampleOf(t, provider, name)
 	der, err := base64.StdEncoding.DecodeString(signing)
 	if err != nil {
 		t.Fatal(err)

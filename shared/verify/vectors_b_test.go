@@ -551,10 +551,7 @@ func TestVerify_SamplesOfPaymentsCommerceCommunication(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cfg, _, _, err := verify.Example(provider, seed("settings"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			cfg, _, _ := exampleOf(t, provider, "current")
 			r := verify.Request{Header: c.header(string(body)), Body: body, ReceivedAt: signedAt}
 			got, err := newVerifier(t, cfg, c.secret).Verify(context.Background(), r)
 			if err != nil {

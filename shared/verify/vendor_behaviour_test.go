@@ -580,8 +580,7 @@ func TestNewSigner_TakesPrivateKeysInEveryForm(t *testing.T) {
 func TestNewSigner_SignsWhatThePublicHalfVerifies(t *testing.T) {
 	t.Parallel()
 	for _, provider := range verify.Providers() {
-		cfg, secret, signing, err := verify.Example(provider, seed("signer"))
-		must(t, err)
+		cfg, secret, signing := exampleOf(t, provider, "current")
 		if slices.Contains(withoutProof, provider) || provider == "hmac" {
 			continue
 		}
@@ -628,8 +627,7 @@ func TestAliases_AreProviders(t *testing.T) {
 		if !ok || d.Name != verify.Canonical(alias) || !slices.Contains(d.Aliases, alias) {
 			t.Errorf("%s: %+v", alias, d)
 		}
-		cfg, secret, _, err := verify.Example(alias, seed("alias"))
-		must(t, err)
+		cfg, secret, _ := exampleOf(t, alias, "current")
 		cfg.Provider = alias
 		var secrets []string
 		if secret != "" {

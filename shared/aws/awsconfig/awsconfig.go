@@ -119,6 +119,7 @@ func Endpoint(service string) string {
 // https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html
 var sdkIDs = map[string]string{
 	"sqs": "SQS", "sns": "SNS", "events": "EventBridge", "lambda": "Lambda", "states": "SFN",
+	"kinesis": "Kinesis", "firehose": "Firehose", "s3": "S3", "logs": "CloudWatch Logs",
 	"sts": "STS",
 }
 

@@ -309,7 +309,7 @@ func (c *change) collect(ctx context.Context) error {
 // collectSource collects the writes of a source; nil: it is deleted. A secret that it has learned
 // is deleted with it, or if it gets another.
 func (c *change) collectSource(ctx context.Context, name string, after *catalog.Source) error {
-	if after == nil || len(after.Secrets) > 0 && after.Learns() {
+	if c.edit.Forgets() {
 		c.remove(c.partition(learnedPartition), name)
 	}
 	if after != nil {

@@ -132,7 +132,8 @@ func fullCatalog() catalog.Catalog {
 				Name: "bus", URL: "arn:aws:events:eu-central-1:123456789012:event-bus/shop",
 				Secrets: []string{"whsec_YnVz"}, Destination: &destination.Options{
 					Envelope: destination.JSON, Group: "{data.é}", DetailType: "<{type}>",
-					BusSource: "shop", Wait: true,
+					BusSource: "shop", Wait: true, Stream: "{type}", Region: "eu-west-3",
+					Claim: destination.ClaimS3,
 				},
 				Auth: &catalog.Auth{SigV4: &catalog.SigV4{
 					Service: "events", Region: "eu-central-1", ExternalID: "x",

@@ -74,7 +74,8 @@ func CatalogV1() catalog.Catalog {
 				Sends: map[string]string{"whole": `{"body":{"id":"{data.id}"}}`},
 				Destination: &destination.Options{
 					Envelope: destination.JSON, Group: "{data.id}", DetailType: "{type}",
-					BusSource: "shop", Wait: true,
+					BusSource: "shop", Wait: true, Stream: "{source}", Region: "eu-west-3",
+					Claim: destination.ClaimS3,
 				},
 				Retiring: []catalog.RetiringSecret{
 					{

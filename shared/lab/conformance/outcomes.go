@@ -22,7 +22,7 @@ func SweepCursors(t *testing.T, cursors operate.SweepCursors) {
 	hour := now().Truncate(time.Hour)
 	for _, c := range []operate.SweepCursor{
 		{Hour: hour, Page: "3/a page#of its own"}, {Hour: hour, Done: true},
-		{Hour: hour.Add(time.Hour)},
+		{Hour: hour.Add(time.Hour)}, {Hour: hour, Page: "1/p", Endpoint: "acme/shipping"},
 	} {
 		must(t, "SaveSweepCursor", cursors.SaveSweepCursor(t.Context(), c))
 		got, err := cursors.SweepCursor(t.Context())

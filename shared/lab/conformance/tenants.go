@@ -620,11 +620,18 @@ func editForgets(t *testing.T, c CatalogUnderTest) {
 	must(t, "delete", remove(t, e, catalog.KindSource, "asana"))
 	edit(t, e, putSource(learner("asana")))
 	equal(t, "secrets", 0, len(resource(t, e, catalog.KindSource, "asana").Source.Secrets))
+	learns(t, c, "acme/asana", "second")
+	_, err := e.Edit(t.Context(), catalog.Edit{
+		Put: putSource(learner("asana")), Base: catalog.AnyRevision, By: catalog.ManagedByAPI,
+		Forget: true,
+	})
+	must(t, "forget", err)
+	equal(t, "secrets", 0, len(resource(t, e, catalog.KindSource, "asana").Source.Secrets))
 	wantError(
-		t, "a handshake without a window", c.LearnSecret(t.Context(), "acme/asana", "second"),
+		t, "a handshake without a window", c.LearnSecret(t.Context(), "acme/asana", "third"),
 		catalog.ErrNotOpen,
 	)
-	learns(t, c, "acme/asana", "third")
+	learns(t, c, "acme/asana", "fourth")
 	equal(t, "operator's", catalog.State{}, stateOf(t, c, ""))
 }
 

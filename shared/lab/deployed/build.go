@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // Reachable is the only loopback address to which the functions of Synthesise's assembly may POST,
@@ -22,12 +23,31 @@ const (
 	InvokedAPI    = "arn:aws:execute-api:" + region + ":" + account + ":api/stage/POST/hook"
 )
 
+// The destinations to which endpoints of Synthesise's assembly may send: a FIFO queue that takes
+// 256 KiB, a standard and an express workflow.
+const (
+	SentQueue   = "arn:aws:sqs:" + region + ":" + account + ":sent.fifo"
+	SentMachine = "arn:aws:states:" + region + ":" + account + ":stateMachine:standard"
+	SentExpress = "arn:aws:states:" + region + ":" + account + ":stateMachine:express"
+)
+
+// The triggers that Synthesise can add: a topic, which is played, a bus and a bucket. Tests put the
+// messages of the latter into their queues.
+const (
+	TriggerTopic  = "arn:aws:sns:" + region + ":" + account + ":news"
+	TriggerBus    = "arn:aws:events:" + region + ":" + account + ":event-bus/shop"
+	TriggerBucket = "arn:aws:s3:::photos"
+)
+
 // Synthesise builds the functions for this machine, synthesises the template with them in dir, and
 // returns the folder of the cloud assembly. root is the repository's root. It runs the go command
 // and, for the CDK, Node. The first build takes a minute, later ones about ten seconds. A function
 // differs from the deployed one in two things: the processor it is built for, and the link-time
-// variable of package egress that permits Reachable.
-func Synthesise(ctx context.Context, root, dir string) (assembly string, err error) {
+// variable of package egress that permits Reachable. triggers are those of the setting, such as
+// news=ARN.
+func Synthesise(
+	ctx context.Context, root, dir string, triggers ...string,
+) (assembly string, err error) {
 	functions, assembly := filepath.Join(dir, "functions"), filepath.Join(dir, "cdk.out")
 	programs := map[string]string{"jq": filepath.Join(functions, "deliver", "jq")}
 	for _, name := range functionNames {
@@ -44,6 +64,8 @@ func Synthesise(ctx context.Context, root, dir string) (assembly string, err err
 	}
 	cdkContext, err := json.Marshal(map[string]string{
 		"functionsDir": functions, "secrets": SecretsPrefix, "invoke": InvokedAPI,
+		"send":     SentQueue + "," + SentMachine + "," + SentExpress,
+		"triggers": strings.Join(triggers, ","),
 	})
 	if err != nil {
 		return "", err

@@ -44,11 +44,15 @@ var excused = map[string]string{
 
 	"AdminRole: s3:ListBucket on arn:aws:s3:::bodies": "it tells a body that is gone, which is played at deliver",
 
+	"DeliverRole: states:StartSyncExecution on " + deployed.SentMachine: kinds,
+	"DeliverRole: states:StartExecution on " + deployed.SentExpress:     kinds,
+
 	"DeliverRole: sqs:SendMessage on arn:aws:sqs:eu-central-1:000000000000:slow":   goesSlow,
 	"DeliverRole: sqs:DeleteMessage on arn:aws:sqs:eu-central-1:000000000000:slow": goesSlow,
 }
 
 const (
+	kinds    = "the setting send does not tell what kind of workflow it is, nor whether it is waited for"
 	holds    = "a message is held after a failure of ours, which is played at the other queues"
 	goesSlow = "an endpoint is slow after three attempts of more than two seconds, which would keep the test waiting; TestTheSlowLane… of package relay plays it"
 )
@@ -80,6 +84,9 @@ func TestDeployed(t *testing.T) {
 			"the operator is told":                          told,
 			"an endpoint gets its token from elsewhere":     tokened,
 			"an endpoint in AWS gets its signature":         signedForAWS,
+			"a queue gets webhooks, and pointers to them":   queued,
+			"workflows are started, and waited for":         workflows,
+			"a destination that is not granted is refused":  ungranted,
 			"the guard holds":                               guarded,
 			"every provider's webhook is accepted":          everyProvider,
 			"a secret is learned in a handshake":            learned,
@@ -89,6 +96,7 @@ func TestDeployed(t *testing.T) {
 			"the API runs jobs":                             jobs,
 			"the API applies a file":                        applied,
 			"what cannot be processed is put aside":         putAside,
+			"services in AWS trigger events":                triggered,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -102,7 +110,9 @@ func TestDeployed(t *testing.T) {
 	t.Run("the API lists what was refused and counted", func(t *testing.T) { listed(t, w) })
 	t.Run("each route of the API works", func(t *testing.T) { everyRouteWorks(t, w) })
 	t.Run("nothing else is put aside", func(t *testing.T) {
-		for name, want := range map[string]int{"IngestDlq": 2, "DeliveryDlq": 3} {
+		for name, want := range map[string]int{
+			"IngestDlq": 2, "DeliveryDlq": 3, "TriggersDlq": 1,
+		} {
 			if n := w.messages(t, name); n != want {
 				t.Errorf("%s has %d messages, want %d", name, n, want)
 			}

@@ -33,11 +33,13 @@
 //     invoke the function.
 //   - A function may invoke another, or itself, by Lambda's API and without waiting. What fails is
 //     made again at most twice, when [Host.InvokeAgain] is called.
+//   - Outside of the stack there are a queue and two state machines, to which endpoints may send.
 //   - EventBridge Scheduler assumes the role that a schedule names, if the role trusts it.
 //
 // # Who may do what
 //
-// Every function calls the services through its own proxy (door). The proxy reads the action and
+// Every function calls the services through its own proxy (door). The proxy checks the signature of
+// each call, also of the presigned URLs that a function gave away. It reads the action and
 // the resource of each call and checks them against the policies of the function's role. A call
 // that is not granted is refused as AWS does, and listed by [Host.Denied]. Grants that were never
 // needed are listed by [Host.Unused]. Calls that Lambda makes on behalf of a function count too:

@@ -33,7 +33,7 @@ func (r Role) Denied() []string { return r.role.refused() }
 
 // Calls returns the calls of a request, one action on one resource per line.
 func Calls(r *http.Request) ([]string, error) {
-	made, err := calls(r)
+	made, err := callsOf(r)
 	var lines []string
 	for _, c := range made {
 		line := c.action + " on " + c.resource

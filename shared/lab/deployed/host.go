@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +29,7 @@ import (
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/lab/runtimeapi"
 	"webhook-relay/shared/local/gateway"
 	"webhook-relay/shared/relay"
 )
@@ -43,6 +46,7 @@ type Host struct {
 	S3       *awss3.Client
 	KMS      *awskms.Client
 	Secrets  *emulator.SecretsManager
+	States   *emulator.States
 
 	assembly   string
 	suffix     string // part of every name
@@ -79,7 +83,9 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 	h := &Host{
 		assembly: assembly, suffix: "-" + strings.ToLower(rand.Text()), log: &locked{out: log},
 		schedules: emulator.RunScheduler(), keys: emulator.RunKMS(),
-		Secrets: emulator.RunSecretsManager(), meter: newMeter(), routes: http.NewServeMux(),
+		Secrets: emulator.RunSecretsManager(), States: emulator.RunStates(nil, map[string]bool{
+			SentMachine: false, SentExpress: true,
+		}), meter: newMeter(), routes: http.NewServeMux(),
 		roles: map[string]*role{}, functions: map[string]*function{},
 		timeToLive: map[string]string{}, mappings: map[string]*mapping{},
 	}
@@ -89,7 +95,7 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 	h.connect(services)
 	polling, stop := context.WithCancel(context.Background())
 	h.stop = stop
-	if err := h.build(ctx, polling); err != nil {
+	if err := errors.Join(h.build(ctx, polling), h.makeSentQueue(ctx)); err != nil {
 		h.Close()
 		return nil, err
 	}
@@ -105,18 +111,18 @@ func (h *Host) connect(services emulator.Services) {
 	for name, address := range map[string]string{
 		"sqs": services.SQS, "dynamodb": services.DynamoDB, "s3": services.S3, "kms": h.keys.URL,
 		"scheduler":      h.schedules.URL,
-		"secretsmanager": h.Secrets.URL, "lambda": h.invoked.URL,
+		"secretsmanager": h.Secrets.URL, "lambda": h.invoked.URL, "states": h.States.URL,
 	} {
 		h.services[name], _ = url.Parse(address) // addresses of our own servers
 	}
 }
 
-// clientConfig returns the configuration for clients of one service. Its credentials fit no real
-// account.
+// clientConfig returns the configuration for clients of one service, with the credentials of
+// functions.
 func clientConfig(endpoint string) aws.Config {
 	return aws.Config{
 		Region: region, BaseEndpoint: &endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", ""),
+		Credentials: credentials.StaticCredentialsProvider{Value: runtimeapi.Credentials()},
 	}
 }
 
@@ -171,6 +177,17 @@ func (h *Host) poll(ctx, polling context.Context) error {
 		m.start(polling)
 	}
 	return nil
+}
+
+// makeSentQueue creates the queue to which endpoints may send. Hosts of one process share it.
+func (h *Host) makeSentQueue(ctx context.Context) error {
+	name := path.Base(strings.ReplaceAll(SentQueue, ":", "/"))
+	_, err := h.SQS.CreateQueue(ctx, &awssqs.CreateQueueInput{
+		QueueName: &name, Attributes: map[string]string{
+			"FifoQueue": "true", "MaximumMessageSize": strconv.Itoa(256 << 10),
+		},
+	})
+	return err
 }
 
 // checkAPI checks that the API is of a kind that the host plays.
@@ -321,6 +338,7 @@ func (h *Host) Close() {
 	h.schedules.Close()
 	h.keys.Close()
 	h.Secrets.Close()
+	h.States.Close()
 }
 
 // Queue returns the URL of the queue with the given name in the stack ("IngestDlq"), "" if there is

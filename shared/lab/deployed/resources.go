@@ -82,6 +82,8 @@ func (h *Host) provision(ctx context.Context) maker {
 			return named(name, arn("scheduler", "schedule-group/"+name)), nil
 		case "AWS::Events::Rule":
 			return named(name, arn("events", "rule/"+name)), nil
+		case "AWS::SNS::Subscription":
+			return physical{ref: name}, h.subscribe(ctx, id)
 		case "AWS::ApiGatewayV2::Api":
 			return physical{
 				ref:        name,

@@ -22,16 +22,20 @@ type rule struct {
 func (h *Host) addRule(id string) error {
 	var p struct {
 		ScheduleExpression, State string
+		EventBusName              string
 		Targets                   []struct {
 			Arn string
 
 			ID any
 		}
 
-		Description any
+		Description, EventPattern any
 	}
 	if err := h.stack.properties(id, &p); err != nil {
 		return err
+	}
+	if p.EventBusName != "" {
+		return nil // no bus is played: tests put its events into the queue
 	}
 	if !strings.HasPrefix(p.ScheduleExpression, "rate(") || p.State == "DISABLED" ||
 		len(p.Targets) == 0 {

@@ -2,6 +2,7 @@ package deployed
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,14 +16,17 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"webhook-relay/shared/lab/emulator"
+	"webhook-relay/shared/lab/runtimeapi"
 )
 
 // errUnread says that a request cannot be recognised as a call that policies cover.
 var errUnread = errors.New("deployed: cannot tell what is called")
 
 // credential matches the credential scope of a request's signature and captures the service:
-// AKIA…/20260102/eu-central-1/sqs/aws4_request.
-var credential = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/([^/]+)/aws4_request`)
+// AKIA…/20260102/eu-central-1/sqs/aws4_request. That of a presigned URL is in its query.
+var credential = regexp.MustCompile(`^[^/]+/[0-9]+/[^/]+/([^/]+)/aws4_request`)
 
 // door is the proxy through which one role calls the AWS services. It checks each call against the
 // role's policies and forwards calls that are granted.
@@ -45,7 +49,11 @@ func (d *door) open() *httptest.Server {
 		},
 	}
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		calls, err := calls(r)
+		var calls []call
+		err := checkSigned(r)
+		if err == nil {
+			calls, err = callsOf(r)
+		}
 		if err != nil {
 			calls = []call{{action: err.Error(), resource: r.Method + " " + r.URL.Path}}
 		}
@@ -60,7 +68,8 @@ func (d *door) open() *httptest.Server {
 }
 
 func service(r *http.Request) string {
-	found := credential.FindStringSubmatch(r.Header.Get("Authorization"))
+	_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	found := credential.FindStringSubmatch(cmp.Or(scope, r.URL.Query().Get("X-Amz-Credential")))
 	if found == nil {
 		return ""
 	}
@@ -112,7 +121,9 @@ type request struct {
 
 	GroupName string
 	SecretID  string
-	Target    struct{ RoleARN string }
+
+	StateMachineARN string
+	Target          struct{ RoleARN string }
 }
 
 // itemKey is the partition key of an item.
@@ -120,8 +131,19 @@ type itemKey struct {
 	Partition struct{ S string } `json:"pk"`
 }
 
-// calls returns the calls that r makes. r can be read again afterwards.
-func calls(r *http.Request) ([]call, error) {
+// checkSigned returns why r is not signed with a function's credentials, or nil. r can be read
+// again afterwards.
+func checkSigned(r *http.Request) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUnread, err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return emulator.CheckSignature(r, body, runtimeapi.Credentials())
+}
+
+// callsOf returns the calls that r makes. r can be read again afterwards.
+func callsOf(r *http.Request) ([]call, error) {
 	name := service(r)
 	if name == "s3" {
 		return s3Calls(r)
@@ -157,6 +179,8 @@ func calls(r *http.Request) ([]call, error) {
 	case name == "secretsmanager" && in.SecretID != "":
 		return []call{{action: "secretsmanager:" + operation, resource: secretARN(in.SecretID)}},
 			nil
+	case name == "states" && in.StateMachineARN != "":
+		return []call{{action: "states:" + operation, resource: in.StateMachineARN}}, nil
 	case name == "lambda" && invokePath.MatchString(r.URL.Path):
 		function := invokePath.FindStringSubmatch(r.URL.Path)[1]
 		return []call{{action: "lambda:InvokeFunction", resource: functionARN(function)}}, nil

@@ -126,7 +126,10 @@ func lookAtSources(t *testing.T, root string) {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	lookAtSources(t, repository)
-	assembly, err := deployed.Synthesise(t.Context(), repository, t.TempDir())
+	assembly, err := deployed.Synthesise(
+		t.Context(), repository, t.TempDir(), "news="+deployed.TriggerTopic,
+		"shop-bus="+deployed.TriggerBus, "uploads="+deployed.TriggerBucket,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +178,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		"slow":    {}, "quick": {}, "guarded": {}, "shop": {}, "audit": {}, "gone": {time.Hour},
 		"retired": {time.Hour}, "limited": {}, "narrow": {}, "tokened": {}, "api": {}, "proved": {},
 		"unstarted": {}, "late": {}, "overdue": {time.Hour},
-		"ordered": {2 * time.Second},
+		"ordered": {2 * time.Second}, "queued": {}, "started": {}, "awaited": {},
 	} {
 		url := endpoints + "/" + name
 		if name == "guarded" {
@@ -209,6 +212,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 				{Secret: sign.NewSecret(), Until: time.Now().Add(time.Hour).UTC()},
 			}
 		}
+		aim(&ep)
 		c.Endpoints = append(c.Endpoints, ep)
 		sub := catalog.Subscription{Source: name, Endpoint: name}
 		if name == "bulky" {
@@ -247,6 +251,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 	for _, source := range c.Sources {
 		w.sources[source.Name] = source
 	}
+	addTriggered(&c, endpoints)
 	demo, err := events.Demo()
 	if err != nil {
 		t.Fatal(err)

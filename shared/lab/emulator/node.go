@@ -18,9 +18,10 @@ import (
 // Services are the base URLs of the emulators in Node. They accept any region and any credentials.
 // S3 needs path-style addressing.
 type Services struct {
-	SQS      string `json:"sqs"`
+	SQS      string `json:"sqs"` // SNS too
 	S3       string `json:"s3"`
 	DynamoDB string `json:"dynamodb"`
+	Kinesis  string `json:"kinesis"`
 }
 
 // Run returns the emulators of this process. All callers share them, so queues, buckets and tables
@@ -30,7 +31,7 @@ type Services struct {
 func Run() (Services, error) {
 	services, err := started()
 	if err != nil {
-		return services, fmt.Errorf("emulators of SQS, S3 and DynamoDB: %w", err)
+		return services, fmt.Errorf("emulators of SQS, SNS, S3, DynamoDB and Kinesis: %w", err)
 	}
 	return services, nil
 }

@@ -1,13 +1,7 @@
 package onaws_test
 
 import (
-	"bytes"
 	"context"
-	"io"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -28,16 +22,10 @@ import (
 func TestDestinationQueue(t *testing.T) {
 	t.Parallel()
 	services := emulator.Start(t)
-	keys := credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", "")
-	var base string // of the URLs of the emulator's queues
 	client := awssqs.NewFromConfig(aws.Config{
 		Region: "us-east-1", BaseEndpoint: &services.SQS, Credentials: keys,
 	})
-	front := inFrontOf(t, services.SQS, &base)
-	poster := egress.New(egress.Options{
-		Unguarded: true, Credentials: keys,
-		Endpoint: func(string) string { return front },
-	})
+	poster := posterTo(services.SQS, keys)
 	for _, name := range []string{"destination", "destination.fifo"} {
 		attributes := map[string]string{}
 		if name == "destination.fifo" {
@@ -49,7 +37,6 @@ func TestDestinationQueue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		base = (*queue.QueueUrl)[:strings.Index(*queue.QueueUrl, "/0000")+1]
 		arns, err := client.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
 			QueueUrl:       queue.QueueUrl,
 			AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
@@ -81,26 +68,6 @@ func TestDestinationQueue(t *testing.T) {
 	}
 }
 
-// inFrontOf returns the URL of a server that passes requests on to an emulator, which knows its
-// queues only by URLs with its own address.
-func inFrontOf(t *testing.T, base string, queues *string) string {
-	t.Helper()
-	to, err := url.Parse(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(to)
-		body, _ := io.ReadAll(r.In.Body) // a part of a request fails at the emulator
-		body = bytes.Replace(
-			body, []byte("https://sqs.us-east-1.amazonaws.com/"), []byte(*queues), 1,
-		)
-		r.Out.Body, r.Out.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	}})
-	t.Cleanup(proxy.Close)
-	return proxy.URL
-}
-
 func sendTo(t *testing.T, poster relay.Poster, arn string, attempt int) {
 	t.Helper()
 	if reply := postTo(t, poster, arn, attempt); reply.Result.Verdict != destination.Accepted {
@@ -108,24 +75,49 @@ func sendTo(t *testing.T, poster relay.Poster, arn string, attempt int) {
 	}
 }
 
+// keys sign every request.
+var keys = credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", "")
+
+// posterTo returns the poster that deliver has, with an emulator in the place of AWS.
+func posterTo(url string, keys aws.CredentialsProvider) *egress.Client {
+	return egress.New(egress.Options{
+		Unguarded: true, Credentials: keys, Endpoint: func(string) string { return url },
+	})
+}
+
 func postTo(t *testing.T, poster relay.Poster, arn string, attempt int) relay.Reply {
 	t.Helper()
-	d, err := destination.Parse(arn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := d.Request(destination.Message{
+	return post(t, poster, arn, destination.Message{
 		Event: transform.Event{
 			ID: "evt_1", Source: "app", Time: time.Now(), Body: []byte(`{"a":"é\u0000"}`),
 		},
 		Once: "evt_1", Endpoint: "orders", Attempt: attempt,
 	}, destination.Options{})
+}
+
+func post(
+	t *testing.T, poster relay.Poster, url string, m destination.Message, o destination.Options,
+) relay.Reply {
+	t.Helper()
+	d, err := destination.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = d.In("us-east-1")
+	texts, err := d.ParseTexts(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Texts, err = texts.Apply(m.Event); err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Request(m, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	reply, err := poster.Post(t.Context(), relay.Post{
 		Method: r.Method, URL: r.URL, Header: r.Header, Body: r.Body, Timeout: time.Minute,
-		To: &relay.Destination{Destination: d},
+		To: &relay.Destination{Destination: d, Options: o, Request: r},
 		Auth: &catalog.Auth{SigV4: &catalog.SigV4{
 			Service: d.Service(), Region: d.Region,
 		}},

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/uuid"
 )
 
@@ -165,6 +166,14 @@ func (i *Instance) run(server *http.Server, started chan<- error) {
 	close(i.ended)
 }
 
+// Credentials are those that functions get. The key's id is AWS's example, which belongs to no
+// account.
+func Credentials() aws.Credentials {
+	return aws.Credentials{
+		AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: "local", SessionToken: "local",
+	}
+}
+
 // environment returns the process's environment: Lambda's, then the function's own.
 func (i *Instance) environment(api string) []string {
 	env := []string{
@@ -178,9 +187,9 @@ func (i *Instance) environment(api string) []string {
 		"AWS_LAMBDA_LOG_STREAM_NAME=local",
 		"AWS_REGION=" + i.region,
 		"AWS_DEFAULT_REGION=" + i.region,
-		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", // AWS's example, which belongs to no account
-		"AWS_SECRET_ACCESS_KEY=local",
-		"AWS_SESSION_TOKEN=local",
+		"AWS_ACCESS_KEY_ID=" + Credentials().AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + Credentials().SecretAccessKey,
+		"AWS_SESSION_TOKEN=" + Credentials().SessionToken,
 		"LAMBDA_TASK_ROOT=" + filepath.Dir(i.function.Binary),
 		"PATH=/usr/local/bin:/usr/bin:/bin",
 		"TZ=:UTC",

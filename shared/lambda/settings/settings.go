@@ -25,6 +25,11 @@ type Receive struct {
 	InlineBodyBytes       int    `env:"RELAY_INLINE_BODY_BYTES" envDefault:"40960"`
 	RetentionDays         int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds   int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+
+	// the sources that have a queue of their own, by the queue's name: queue:source, by commas
+	Triggers map[string]string `env:"RELAY_TRIGGER_QUEUES"`
+	// triggers-dlq; with Triggers
+	TriggersDLQURL string `env:"RELAY_TRIGGERS_DLQ_URL"`
 }
 
 // Fanout is the environment of the function fanout.
@@ -68,6 +73,9 @@ type Deliver struct {
 	Origin string `env:"RELAY_ORIGIN"`
 }
 
+// ClaimPrefix begins the keys under which deliver stores what is too large for a destination.
+const ClaimPrefix = "claim/"
+
 // Sweep is the environment of the function sweep.
 type Sweep struct {
 	CatalogTable     string `env:"RELAY_CATALOG_TABLE,notEmpty"`
@@ -89,6 +97,8 @@ type Admin struct {
 	IngestQueueURL string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"`
 	// ARNs of destinations and roles that deliver may use; separated by commas
 	Send []string `env:"RELAY_SEND"`
+	// providers of the sources that have a queue: source:provider, by commas
+	Triggers map[string]string `env:"RELAY_TRIGGERS"`
 	// for pings
 	DeliveryQueueURL string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	// for jobs that send deliveries again
@@ -123,15 +133,26 @@ func Environment[T Receive | Fanout | Deliver | Sweep | Admin](s T) (map[string]
 	v := reflect.ValueOf(s)
 	for i, p := range params {
 		if field := v.Field(i); !field.IsZero() {
-			vars[p.Key] = fmt.Sprint(field.Interface())
-			if field.Kind() == reflect.Slice {
-				vars[p.Key] = strings.ReplaceAll(strings.Trim(vars[p.Key], "[]"), " ", ",")
-			}
+			vars[p.Key] = text(field)
 		} else if p.NotEmpty {
 			return nil, fmt.Errorf("settings: %s of %T is empty", v.Type().Field(i).Name, s)
 		}
 	}
 	return vars, nil
+}
+
+// text writes a field as Read reads it. fmt sorts the keys of maps.
+func text(field reflect.Value) string {
+	written := fmt.Sprint(field.Interface())
+	switch field.Kind() {
+	case reflect.Slice:
+		written = strings.Trim(written, "[]")
+	case reflect.Map:
+		written = strings.TrimSuffix(strings.TrimPrefix(written, "map["), "]")
+	default:
+		return written
+	}
+	return strings.ReplaceAll(written, " ", ",")
 }
 
 // Days converts a setting in days into a duration.

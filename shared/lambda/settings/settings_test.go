@@ -35,6 +35,26 @@ func TestWhatInfraWritesIsWhatTheFunctionReads(t *testing.T) {
 	}
 }
 
+func TestMapsAreWrittenAsTheyAreRead(t *testing.T) {
+	receive := settings.Receive{
+		CatalogTable: "a", LedgerTable: "f", IngestQueueURL: "b", OrderedIngestQueueURL: "e",
+		BodiesBucket: "c", SecretsKeyARN: "d", TriggersDLQURL: "https://dlq",
+		MaxBodyBytes: 1, InlineBodyBytes: 1, RetentionDays: 1, CatalogCacheSeconds: 1,
+		Triggers: map[string]string{"TriggerB": "b", "TriggerA-2": "a-2"},
+	}
+	vars, err := settings.Environment(receive)
+	if err != nil || vars["RELAY_TRIGGER_QUEUES"] != "TriggerA-2:a-2,TriggerB:b" {
+		t.Fatal(vars, err)
+	}
+	for name, value := range vars {
+		t.Setenv(name, value)
+	}
+	got, err := settings.Read[settings.Receive]()
+	if diff := cmp.Diff(receive, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 func TestZeroFieldsMeanTheDefaults(t *testing.T) {
 	vars, err := settings.Environment(settings.Receive{
 		CatalogTable: "a", LedgerTable: "f", IngestQueueURL: "b", OrderedIngestQueueURL: "e",

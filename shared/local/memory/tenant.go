@@ -151,6 +151,9 @@ func (t tenantCatalog) Edit(_ context.Context, e catalog.Edit) (int64, error) {
 	}
 	state.state = state.state.After(e.Changes(before))
 	revision := state.state.Revision
+	if kind == catalog.KindSource && e.Forgets() {
+		delete(state.learned, name)
+	}
 	if e.Put == nil {
 		state.delete(kind, name)
 	} else {
@@ -191,7 +194,6 @@ func (s *tenantState) delete(kind catalog.Kind, name string) {
 	case catalog.KindSource:
 		c.Sources = without(c.Sources, name, sourceName)
 		delete(s.windows, name)
-		delete(s.learned, name)
 	case catalog.KindEndpoint:
 		c.Endpoints = without(c.Endpoints, name, endpointName)
 	case catalog.KindSubscription:
@@ -203,9 +205,6 @@ func (s *tenantState) put(r catalog.Resource) {
 	switch c := &s.catalog; r.Kind {
 	case catalog.KindSource:
 		c.Sources = put(c.Sources, *r.Source, sourceName)
-		if len(r.Source.Secrets) > 0 {
-			delete(s.learned, r.Name)
-		}
 	case catalog.KindEndpoint:
 		c.Endpoints = put(c.Endpoints, *r.Endpoint, endpointName)
 	case catalog.KindSubscription:

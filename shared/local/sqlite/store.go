@@ -41,80 +41,54 @@ const (
 var schema = sqlitemigration.Schema{
 	AppID: 0x52454c59, // "RELY"
 	Migrations: []string{`
-		CREATE TABLE leases (id INTEGER PRIMARY KEY CHECK (id = 1), messages BLOB NOT NULL);
 		CREATE TABLE events (
-			seq INTEGER PRIMARY KEY, id TEXT NOT NULL, source TEXT NOT NULL, received INTEGER NOT NULL,
-			expires INTEGER NOT NULL, record BLOB NOT NULL, body BLOB NOT NULL);
+			seq INTEGER PRIMARY KEY, id TEXT NOT NULL, tenant TEXT NOT NULL, source TEXT NOT NULL,
+			received INTEGER NOT NULL, expires INTEGER NOT NULL, record BLOB NOT NULL, body BLOB NOT NULL);
 		CREATE UNIQUE INDEX events_id ON events (id);
-		CREATE INDEX events_source ON events (source, received);
+		CREATE INDEX events_received ON events (received, tenant, source);
 		CREATE INDEX events_expires ON events (expires);
 		CREATE TABLE deliveries (
-			seq INTEGER PRIMARY KEY, event TEXT NOT NULL, endpoint TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL,
-			received INTEGER NOT NULL, changed INTEGER NOT NULL, due INTEGER, expires INTEGER NOT NULL, record BLOB NOT NULL);
+			seq INTEGER PRIMARY KEY, event TEXT NOT NULL, endpoint TEXT NOT NULL, status TEXT NOT NULL,
+			attempts INTEGER NOT NULL, received INTEGER NOT NULL, changed INTEGER NOT NULL,
+			due INTEGER, expires INTEGER NOT NULL, record BLOB NOT NULL);
 		CREATE UNIQUE INDEX deliveries_event ON deliveries (event, endpoint);
 		CREATE INDEX deliveries_listed ON deliveries (endpoint, received, status);
 		CREATE INDEX deliveries_due ON deliveries (endpoint, due) WHERE due IS NOT NULL;
 		CREATE INDEX deliveries_expires ON deliveries (expires);
 		CREATE TABLE bodies (key TEXT PRIMARY KEY, expires INTEGER, body BLOB NOT NULL) WITHOUT ROWID;
 		CREATE INDEX bodies_expires ON bodies (expires) WHERE expires IS NOT NULL;
-		CREATE TABLE revision (id INTEGER PRIMARY KEY CHECK (id = 1), number INTEGER NOT NULL);
-		INSERT INTO revision VALUES (1, 0);
-		CREATE TABLE sources (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
-		CREATE TABLE endpoints (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;
+		CREATE TABLE documents (
+			seq INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL,
+			version INTEGER NOT NULL, expires INTEGER, body BLOB NOT NULL);
+		CREATE UNIQUE INDEX documents_key ON documents (collection, key);
+		CREATE INDEX documents_expires ON documents (expires) WHERE expires IS NOT NULL;
+
+		CREATE TABLE catalogs (
+			tenant TEXT PRIMARY KEY, generation INTEGER NOT NULL, revision INTEGER NOT NULL,
+			changes TEXT NOT NULL) WITHOUT ROWID;
+		CREATE TABLE resources (
+			tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, managed TEXT NOT NULL,
+			revision INTEGER NOT NULL, changed INTEGER NOT NULL, order_key TEXT, sealed BLOB NOT NULL,
+			PRIMARY KEY (tenant, kind, name)) WITHOUT ROWID;
+		CREATE INDEX resources_ordered ON resources (tenant) WHERE order_key IS NOT NULL;
 		CREATE TABLE subscriptions (
-			source TEXT NOT NULL, position INTEGER NOT NULL, endpoint TEXT NOT NULL, types TEXT NOT NULL,
-			PRIMARY KEY (source, position)) WITHOUT ROWID;`, `
-		CREATE TABLE learned (name TEXT PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID;`, `
-		CREATE TABLE endpoint_states (endpoint TEXT PRIMARY KEY, revision INTEGER NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;`, `
-		ALTER TABLE subscriptions ADD COLUMN filter TEXT NOT NULL DEFAULT '';`, `
-		ALTER TABLE subscriptions ADD COLUMN order_key TEXT;`, `
-		CREATE TABLE sweep_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), cursor BLOB NOT NULL);`, `
-		CREATE TABLE learning_windows (source TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;`, `
-		DROP TABLE leases;
+			tenant TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, position INTEGER NOT NULL,
+			endpoint TEXT NOT NULL, types TEXT NOT NULL, filter TEXT NOT NULL, managed TEXT NOT NULL,
+			revision INTEGER NOT NULL, changed INTEGER NOT NULL,
+			PRIMARY KEY (tenant, name)) WITHOUT ROWID;
+		CREATE INDEX subscriptions_source ON subscriptions (tenant, source, position);
+		CREATE INDEX subscriptions_endpoint ON subscriptions (tenant, endpoint);
+		CREATE TABLE learning_windows (source TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
+		CREATE TABLE endpoint_states (
+			endpoint TEXT PRIMARY KEY, revision INTEGER NOT NULL, state BLOB NOT NULL) WITHOUT ROWID;
+
 		CREATE TABLE journal (
 			id INTEGER PRIMARY KEY CHECK (id = 1),
 			applied INTEGER NOT NULL, settled INTEGER NOT NULL);
 		INSERT INTO journal VALUES (1, 0, 0);
 		CREATE TABLE visitors (id INTEGER PRIMARY KEY CHECK (id = 1), message INTEGER NOT NULL);
-		INSERT INTO visitors VALUES (1, 0);`, `
-		CREATE TABLE documents (
-			seq INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL,
-			expires INTEGER, body BLOB NOT NULL);
-		CREATE UNIQUE INDEX documents_key ON documents (collection, key);
-		CREATE INDEX documents_expires ON documents (expires) WHERE expires IS NOT NULL;`, `
-		CREATE TABLE catalogs (
-			tenant TEXT PRIMARY KEY, generation INTEGER NOT NULL, revision INTEGER NOT NULL, changes TEXT NOT NULL)
-			WITHOUT ROWID;
-		INSERT INTO catalogs SELECT '', number, number, '[]' FROM revision WHERE number > 0;
-		CREATE TABLE resources (
-			tenant TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, managed TEXT NOT NULL DEFAULT '',
-			revision INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0, order_key TEXT, sealed BLOB NOT NULL,
-			PRIMARY KEY (tenant, kind, name)) WITHOUT ROWID;
-		INSERT INTO resources (tenant, kind, name, sealed) SELECT '', 'sources', name, sealed FROM sources;
-		INSERT INTO resources (tenant, kind, name, sealed) SELECT '', 'learned', name, sealed FROM learned;
-		INSERT INTO resources (tenant, kind, name, order_key, sealed)
-			SELECT '', 'endpoints', name, (SELECT max(order_key) FROM subscriptions WHERE endpoint = name), sealed
-			FROM endpoints;
-		CREATE INDEX resources_ordered ON resources (tenant) WHERE order_key IS NOT NULL;
-		ALTER TABLE subscriptions RENAME TO old_subscriptions;
-		CREATE TABLE subscriptions (
-			tenant TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, position INTEGER NOT NULL,
-			endpoint TEXT NOT NULL, types TEXT NOT NULL, filter TEXT NOT NULL, managed TEXT NOT NULL DEFAULT '',
-			revision INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
-			PRIMARY KEY (tenant, name)) WITHOUT ROWID;
-		CREATE INDEX subscriptions_source ON subscriptions (tenant, source, position);
-		CREATE INDEX subscriptions_endpoint ON subscriptions (tenant, endpoint);
-		INSERT INTO subscriptions (tenant, name, source, position, endpoint, types, filter)
-			SELECT '', source || '-' || endpoint || '-' || position, source, position, endpoint, types, filter
-			FROM old_subscriptions;
-		DROP TABLE old_subscriptions;
-		DROP TABLE sources;
-		DROP TABLE endpoints;
-		DROP TABLE learned;
-		DROP TABLE revision;`, `
-		ALTER TABLE events ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
-		DROP INDEX events_source;
-		CREATE INDEX events_received ON events (received, tenant, source);`,
+		INSERT INTO visitors VALUES (1, 0);
+		CREATE TABLE sweep_cursor (id INTEGER PRIMARY KEY CHECK (id = 1), cursor BLOB NOT NULL);`,
 	},
 }
 

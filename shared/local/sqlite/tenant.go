@@ -368,7 +368,7 @@ func (t *tenantCatalog) writeOf(
 	case r.Source != nil:
 		i, err := t.sealSource(ctx, *r.Source)
 		return func(conn *sqlite.Conn) error {
-			if len(r.Source.Secrets) > 0 {
+			if e.Forgets() {
 				if err := t.removeItem(conn, learned, name); err != nil {
 					return err
 				}

@@ -33,8 +33,11 @@ type Message struct {
 	ARN      string    `json:"arn"`
 	EventID  string    `json:"eventId"`
 	Attempt  int       `json:"attempt"`
-	// Request is the body of the request in the service's form, as text.
-	Request string `json:"request"`
+	// Request is the body of the request in the service's form, as text; "": it is compressed.
+	Request string `json:"request,omitempty"`
+	// Content is what was sent, as text, if Request has it encoded or compressed.
+	Content string `json:"content,omitempty"`
+	Key     string `json:"key,omitempty"` // of the object, in S3
 }
 
 // Poster keeps what is sent to destinations, and passes every other request on. It is safe for
@@ -58,10 +61,10 @@ func (p *Poster) Post(ctx context.Context, post relay.Post) (relay.Reply, error)
 	m := Message{
 		At: time.Now().UTC().Truncate(time.Millisecond), Endpoint: post.To.Message.Endpoint,
 		ARN: post.To.ARN, EventID: post.To.Message.Event.ID, Attempt: post.To.Message.Attempt,
-		Request: string(post.Body),
+		Request: text(post.Body), Content: text(post.To.Request.Plain), Key: post.To.Request.Key,
 	}
-	if !utf8.Valid(post.Body) {
-		m.Request = strings.ToValidUTF8(m.Request, "\uFFFD")
+	if m.Content != "" && !utf8.Valid(post.Body) {
+		m.Request = ""
 	}
 	if err := p.keep(m); err != nil {
 		return relay.Reply{}, fmt.Errorf("standin: %w", err)
@@ -70,6 +73,9 @@ func (p *Poster) Post(ctx context.Context, post relay.Post) (relay.Reply, error)
 		StatusCode: 200, Result: &destination.Result{Verdict: destination.Accepted},
 	}, nil
 }
+
+// text returns b as text that JSON can hold.
+func text(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
 
 // file returns the file of an endpoint. The slash of a qualified name is no part of a file's name.
 func file(dir, endpoint string) string {

@@ -57,6 +57,14 @@ type Edit struct {
 	// else manages it, unless Adopt is set. The resource is managed by By afterwards.
 	By    Manager
 	Adopt bool
+	// Forget deletes the secret that the source to Put has learned. Without it the secret is kept,
+	// unless the source brings another.
+	Forget bool
+}
+
+// Forgets tells whether the edit deletes the secret that its source has learned, if any.
+func (e Edit) Forgets() bool {
+	return e.Put == nil || e.Forget || len(e.Put.Source.Secrets) > 0
 }
 
 // Editor reads and changes single resources of one tenant's catalog. It is safe for concurrent use.

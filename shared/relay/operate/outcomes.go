@@ -46,11 +46,15 @@ type SweepCursor struct {
 	Hour time.Time  // UTC, whole hours
 	Page relay.Page // the next page of its events; "": the first one, or none if Done
 	Done bool       // every page of the hour was looked at
+	// Endpoint is the one whose overdue deliveries are listed first. The last run had no time for
+	// it; "": the first of all.
+	Endpoint string
 }
 
 // to returns the cursor of the same hour at the page next; "": the hour is done.
 func (c SweepCursor) to(next relay.Page) SweepCursor {
-	return SweepCursor{Hour: c.Hour, Page: next, Done: next == ""}
+	c.Page, c.Done = next, next == ""
+	return c
 }
 
 // SweepCursors stores the Sweeper's cursor.
@@ -63,10 +67,11 @@ type SweepCursors interface {
 
 // cursorDoc is the JSON form of a cursor.
 type cursorDoc struct {
-	Version int        `json:"v"`
-	Hour    time.Time  `json:"hour"`
-	Page    relay.Page `json:"page,omitempty"`
-	Done    bool       `json:"done,omitempty"`
+	Version  int        `json:"v"`
+	Hour     time.Time  `json:"hour"`
+	Page     relay.Page `json:"page,omitempty"`
+	Done     bool       `json:"done,omitempty"`
+	Endpoint string     `json:"endpoint,omitempty"`
 }
 
 // EncodeSweepCursor returns c in the form that ledgers keep.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,8 @@ const (
 	// sweepReserve is the time of an invocation that is reserved to finish the current page and to
 	// save the cursor.
 	sweepReserve = 30 * time.Second
+	// overdueShare is the share of the time in which overdue deliveries are listed.
+	overdueShare = 0.5
 	// saveCursorAfter is how many events a killed run may leave to look at again.
 	saveCursorAfter = 1000
 	// sweepEndpoints is how many endpoints are asked for overdue deliveries at the same time.
@@ -70,9 +73,10 @@ type Listeners interface {
 // no harm: the deliverer reads the record before such a late attempt, and drops the second message.
 // There is a second POST only if both are handled at the same moment.
 //
-// A cursor stores the progress of the second rule. So a run that ends early, or is killed, skips
-// nothing: the next run continues there. A run looks at some thousand events a second
-// (docs/cost.md), and makes up for hours that were left out.
+// A cursor stores the progress of the second rule, and the first endpoint for which the first rule
+// had no time. So a run that ends early, or is killed, skips nothing: the next run continues there.
+// A run looks at some thousand events a second (docs/cost.md), and makes up for hours that were left
+// out.
 //
 // The Sweeper also writes the statistics of the hours that it looks at: see Statistics. An hour
 // that has waiting deliveries is counted again 7 hours, 13 hours, a day and so on after its
@@ -106,10 +110,13 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	if err != nil {
 		return SweepReport{}, err
 	}
-	err = errors.Join(
-		r.resumeJobs(), r.removeListeners(), r.resumeOverdue(endpoints), r.lookAtEvents(),
-		r.recount(),
-	)
+	c, unread := r.cursor()
+	c.at.Endpoint, err = r.resumeOverdue(endpoints, c.at.Endpoint)
+	err = errors.Join(r.resumeJobs(), r.removeListeners(), unread, err)
+	if unread == nil {
+		err = errors.Join(err, r.lookAtEvents(c))
+	}
+	err = errors.Join(err, r.recount())
 	r.report.Duration = s.cfg.Now().Sub(began)
 	return r.report, err
 }
@@ -244,21 +251,42 @@ func (r *sweep) count(change func(*SweepReport)) {
 	change(&r.report)
 }
 
-// resumeOverdue is the first rule. It leaves half of the time for the second.
-func (r *sweep) resumeOverdue(endpoints []string) error {
+// resumeOverdue is the first rule. It begins at the endpoint named from, goes around, and leaves
+// half of the time for the second rule. It returns the first endpoint for which there was no time;
+// "": there is none.
+func (r *sweep) resumeOverdue(endpoints []string, from string) (stopped string, err error) {
+	at, _ := slices.BinarySearch(endpoints, from)
+	endpoints = slices.Concat(endpoints[at:], endpoints[:at])
+	var next atomic.Int64 // each takes one in turn
 	g, ctx := errgroup.WithContext(r.ctx)
-	g.SetLimit(sweepEndpoints)
-	for _, endpoint := range endpoints {
-		g.Go(func() error { return r.resumeOverdueOf(ctx, endpoint) })
+	for range sweepEndpoints {
+		g.Go(func() error {
+			for r.timeLeft(overdueShare) {
+				i := int(next.Add(1)) - 1
+				if i >= len(endpoints) {
+					return nil
+				}
+				if err := r.resumeOverdueOf(ctx, endpoints[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
-	err := g.Wait()
-	r.listed = err == nil && !r.report.Partial
-	return err
+	if err := g.Wait(); err != nil {
+		return from, err
+	}
+	if i := int(next.Load()); i < len(endpoints) {
+		stopped = endpoints[i]
+		r.count(func(rep *SweepReport) { rep.Partial = true })
+	}
+	r.listed = !r.report.Partial
+	return stopped, nil
 }
 
 func (r *sweep) resumeOverdueOf(ctx context.Context, endpoint string) error {
 	for page, more := relay.Page(""), true; more; more = page != "" {
-		if !r.timeLeft(0.5) {
+		if !r.timeLeft(overdueShare) {
 			r.count(func(rep *SweepReport) { rep.Partial = true })
 			return nil
 		}
@@ -301,13 +329,9 @@ func (r *sweep) resume(ctx context.Context, d relay.Delivery) error {
 
 // lookAtEvents is the second rule. It looks at the events from the cursor to the last hour that
 // ended two hours ago.
-func (r *sweep) lookAtEvents() error {
-	c, err := r.cursor()
-	if err != nil {
-		return err
-	}
+func (r *sweep) lookAtEvents(c *cursor) error {
 	end := r.lastHour()
-	err = c.run(end)
+	err := c.run(end)
 	if c.at.Hour.Before(end) {
 		r.count(func(rep *SweepReport) {
 			rep.Partial, rep.Behind = true, int(end.Sub(c.at.Hour)/time.Hour)
@@ -325,12 +349,13 @@ type cursor struct {
 	tally   *tally // of the cursor's hour, up to it; nil: nothing is counted
 }
 
+// cursor reads the cursor. After an error its position is unknown.
 func (r *sweep) cursor() (*cursor, error) {
 	c := &cursor{sweep: r}
 	if r.cfg.Cursors != nil {
 		var err error
 		if c.at, err = r.cfg.Cursors.SweepCursor(r.ctx); err != nil {
-			return nil, err
+			return c, err
 		}
 		c.saved = c.at
 	}
@@ -338,7 +363,9 @@ func (r *sweep) cursor() (*cursor, error) {
 		c.at.Hour = r.lastHour().Add(-firstLook)
 	}
 	var err error
+	endpoint := c.at.Endpoint
 	c.at, c.tally, err = r.resumeTally(c.at)
+	c.at.Endpoint = endpoint
 	return c, err
 }
 

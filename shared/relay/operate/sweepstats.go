@@ -31,7 +31,7 @@ func (r *sweep) resumeTally(at SweepCursor) (SweepCursor, *tally, error) {
 		return d.Cursor.cursor(), tallyOf(d), nil
 	}
 	t := newTally(at.Hour)
-	t.whole = at == SweepCursor{Hour: at.Hour}
+	t.whole = at.Page == "" && !at.Done
 	return at, t, nil
 }
 
@@ -57,7 +57,7 @@ func (c *cursor) nextHour() error {
 		}
 		c.tally = newTally(next)
 	}
-	c.at = SweepCursor{Hour: next}
+	c.at.Hour, c.at.Page, c.at.Done = next, "", false
 	return nil
 }
 
@@ -138,9 +138,11 @@ func (t *tally) merge(o *tally) {
 }
 
 func (c SweepCursor) doc() cursorDoc {
-	return cursorDoc{Version: format.Version, Hour: c.Hour, Page: c.Page, Done: c.Done}
+	return cursorDoc{
+		Version: format.Version, Hour: c.Hour, Page: c.Page, Done: c.Done, Endpoint: c.Endpoint,
+	}
 }
 
 func (d cursorDoc) cursor() SweepCursor {
-	return SweepCursor{Hour: d.Hour.UTC(), Page: d.Page, Done: d.Done}
+	return SweepCursor{Hour: d.Hour.UTC(), Page: d.Page, Done: d.Done, Endpoint: d.Endpoint}
 }
