@@ -21,7 +21,7 @@ const (
 	// atOnce is how many events are forwarded at the same time.
 	atOnce = 10
 	// hideMargin is how much longer than an answer may take a message stays hidden.
-	hideMargin = 30 * time.Second
+	hideMargin = 10 * time.Second
 	// pausedLook is how often a listener that is paused looks whether it goes on.
 	pausedLook = 100 * time.Millisecond
 	// silence is how long the queue may not answer before the person is told.

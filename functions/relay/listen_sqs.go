@@ -6,11 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -37,7 +37,7 @@ func newQueue(t admin.TransportView) (mailbox, error) {
 		awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(
 			c.AccessKeyID, c.SecretAccessKey, c.SessionToken,
 		)),
-		awsconfig.WithHTTPClient(&http.Client{Timeout: receiveTimeout}),
+		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(receiveTimeout)),
 		awsconfig.WithSharedConfigFiles(nil), awsconfig.WithSharedCredentialsFiles(nil),
 	)
 	if err != nil {

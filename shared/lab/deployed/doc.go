@@ -35,6 +35,8 @@
 //     made again at most twice, when [Host.InvokeAgain] is called.
 //   - Outside of the stack there are a queue and two state machines, to which endpoints may send.
 //   - EventBridge Scheduler assumes the role that a schedule names, if the role trusts it.
+//   - A function may assume a role that trusts its own, with a policy that limits the session.
+//     Whoever has the credentials uses SQS at [Host.Sessions].
 //
 // # Who may do what
 //
