@@ -108,7 +108,8 @@ func (e *heardEvents) conclude(h *heard, content []byte, r result, done bool) he
 // listen receives events and forwards them, until ctx ends or the listener is gone.
 func (l *listening) listen(ctx context.Context) error {
 	free := semaphore.NewWeighted(atOnce)
-	defer func() { _ = free.Acquire(context.WithoutCancel(ctx), atOnce) }() // those in hand
+	var inHand sync.WaitGroup
+	defer inHand.Wait()
 	receiving, enough := context.WithCancel(ctx)
 	defer enough()
 	failing := time.Time{}
@@ -147,13 +148,13 @@ func (l *listening) listen(ctx context.Context) error {
 		}
 		failing, told = time.Time{}, false
 		for _, m := range messages {
-			go func() {
+			inHand.Go(func() {
 				defer free.Release(1)
 				l.handle(ctx, m)
 				if l.flags.Count > 0 && l.count() >= l.flags.Count {
 					enough()
 				}
-			}()
+			})
 		}
 	}
 }

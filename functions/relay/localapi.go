@@ -176,6 +176,23 @@ func (h *host) keepJobsGoing(ctx context.Context) {
 	}
 }
 
+// queued counts the messages in each queue.
+func (l *localRelay) queued(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
+	for name, of := range map[string]string{
+		"Ingest": ingestQueue, "Delivery": deliveryQueue, "Retry": retryQueue, "Slow": slowQueue,
+		"OrderedIngest": orderedIngest, "OrderedDelivery": orderedDelivery, "Dead": deadQueue,
+		"IngestDlq": ingestDLQ, "DeliveryDlq": deliveryDLQ,
+	} {
+		n, err := l.queues[of].Len(ctx)
+		if err != nil {
+			return nil, err
+		}
+		counts[name] = n
+	}
+	return counts, nil
+}
+
 // close closes the relay.
 func (l *localRelay) close() error {
 	l.jobs.close()

@@ -54,7 +54,7 @@ func (s *Starter) StartJob(ctx context.Context, tenant, id string) error {
 	if err != nil {
 		return err
 	}
-	answer, err := s.client.Post(ctx, signed.Request{
+	answer, err := s.client.Do(ctx, signed.Request{
 		Service: "lambda",
 		URL: "https://lambda." + s.region + ".amazonaws.com/2015-03-31/functions/" +
 			url.PathEscape(s.function) + "/invocations",

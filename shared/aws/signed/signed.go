@@ -1,13 +1,14 @@
 // Package signed sends requests to AWS services of which a function uses one call: a whole client
 // would be linked for it, which costs megabytes and a part of every cold start.
 //
-//	answer, err := signed.New(cfg, "Lambda").Post(ctx, signed.Request{Service: "lambda", URL: …})
+//	answer, err := signed.New(cfg, "Lambda").Do(ctx, signed.Request{Service: "lambda", URL: …})
 //
 // Requests are signed by Signature Version 4 with the configuration's credentials.
 package signed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -43,8 +44,9 @@ func New(cfg aws.Config, sdkID string) *Client {
 	return &Client{cfg: cfg, sdkID: sdkID, signer: v4.NewSigner()}
 }
 
-// Request is a POST.
+// Request is a request.
 type Request struct {
+	Method  string // "": POST
 	Service string // its name in signatures: "lambda"
 	URL     string // as AWS has it
 	Header  map[string]string
@@ -57,12 +59,12 @@ type Answer struct {
 	Body   []byte // at most 1 MiB
 }
 
-// Post sends a request, up to three times if the service fails or throttles. After an error the
+// Do sends a request, up to three times if the service fails or throttles. After an error the
 // request may have been carried out.
-func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
+func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	wait := firstWait
 	for attempt := 1; ; attempt++ {
-		answer, err := c.post(ctx, r)
+		answer, err := c.do(ctx, r)
 		again := err != nil || answer.Status >= http.StatusInternalServerError ||
 			answer.Status == http.StatusTooManyRequests
 		if !again || attempt == maxAttempts {
@@ -77,12 +79,14 @@ func (c *Client) Post(ctx context.Context, r Request) (Answer, error) {
 	}
 }
 
-func (c *Client) post(ctx context.Context, r Request) (Answer, error) {
+func (c *Client) do(ctx context.Context, r Request) (Answer, error) {
 	address, err := c.address(ctx, r.URL)
 	if err != nil {
 		return Answer{}, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(r.Body))
+	req, err := http.NewRequestWithContext(
+		ctx, cmp.Or(r.Method, http.MethodPost), address, bytes.NewReader(r.Body),
+	)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -31,7 +31,7 @@ func New(cfg aws.Config, arn string) *Role {
 func (r *Role) Assume(
 	ctx context.Context, session, policy string,
 ) (assume.Credentials, error) {
-	answer, err := r.client.Post(ctx, signed.Request{
+	answer, err := r.client.Do(ctx, signed.Request{
 		Service: assume.Service, URL: assume.Address(r.region),
 		Header: map[string]string{"Content-Type": assume.ContentType},
 		Body:   assume.Request{Role: r.arn, Session: session, Policy: policy}.Form(),

@@ -56,6 +56,7 @@ type Host struct {
 	keys       *emulator.KMS
 	invoked    *invocations
 	sessions   *sessions
+	account    *httptest.Server
 	meter      *meter
 	ingress    *httptest.Server
 	routes     *http.ServeMux
@@ -119,6 +120,7 @@ func (h *Host) connect(services emulator.Services) {
 	h.sessions = runSessions(
 		func(arn string) *role { return h.roles[arn] }, h.services["sqs"], h.meter,
 	)
+	h.account = h.runAccount()
 	h.services["sts"], _ = url.Parse(h.sessions.sts.URL)
 }
 
@@ -344,6 +346,7 @@ func (h *Host) Close() {
 		}
 	}
 	h.sessions.Close()
+	h.account.Close()
 	h.schedules.Close()
 	h.keys.Close()
 	h.Secrets.Close()

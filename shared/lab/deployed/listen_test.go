@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -273,34 +274,48 @@ func looksAfter(t *testing.T, l *laptop, event string) {
 	) {
 		t.Errorf("events: %s", out)
 	}
+	if out := l.run(t, "listeners"); !strings.Contains(out, "active") {
+		t.Errorf("listeners: %s", out)
+	}
 	l.run(t, "replay", "--event", event, "--endpoint", "shop")
 	eventually(t, "it is delivered again", func() bool {
 		return len(l.w.posts("shop", event)) == 2
 	})
-	var found []struct{ Result, What string }
+	var found []finding
 	for line := range strings.Lines(l.doctor(t)) {
-		var f struct{ Result, What string }
+		var f finding
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
 		found = append(found, f)
 	}
-	for _, what := range []string{"url", "clock", "token", "endpoints", "deliveries"} {
-		there := false
-		for _, f := range found {
-			there = there || f.What == what && f.Result != "fail"
-		}
-		if !there {
+	for _, what := range []string{
+		"url", "clock", "token", "endpoints", "deliveries", "alarms", "concurrency", "queued",
+		"started", "awaited",
+	} {
+		if !slices.ContainsFunc(found, func(f finding) bool {
+			return f.What == what && f.Result != "fail"
+		}) {
 			t.Errorf("doctor says nothing good of %s: %+v", what, found)
 		}
 	}
+	if !slices.ContainsFunc(found, func(f finding) bool {
+		return strings.HasPrefix(f.What, "queue") && !strings.Contains(f.Detail, "cannot be read")
+	}) {
+		t.Errorf("doctor says nothing of queues: %+v", found)
+	}
 }
+
+// finding is a line of relay doctor.
+type finding struct{ Result, What, Detail string }
 
 // doctor runs relay doctor. Endpoints of other tests are not well, so it may end with 1.
 func (l *laptop) doctor(t *testing.T) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), l.command, "doctor", "--json")
-	cmd.Env = l.env
+	cmd := exec.CommandContext(
+		t.Context(), l.command, "doctor", "--json", "--stack", "webhook-relay-dev",
+	)
+	cmd.Env = append(slices.Clone(l.env), l.w.host.Account()...)
 	out, err := cmd.Output()
 	if err != nil && cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("doctor: %v\n%s", err, out)

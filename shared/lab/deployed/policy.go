@@ -161,6 +161,12 @@ func (r *role) may(c call) bool {
 	return allowed
 }
 
+// allows tells whether the role allows c, without a record of it.
+func (r *role) allows(c call) bool {
+	covers := func(g *grant) bool { return g.covers(c) }
+	return slices.ContainsFunc(r.grants, covers) && !slices.ContainsFunc(r.denials, covers)
+}
+
 // limited returns a session of the role, that a policy limits.
 func (r *role) limited(policy []statement) *role { return &role{of: r, limit: policy} }
 
