@@ -15,7 +15,7 @@ INTEROP       := shared/lab/interop
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-aws test-interop test-long test-race e2e soak cost docs bench bench-diff fuzz lint fmt build-lambda build-local synth deploy node clean
+.PHONY: help run send test test-aws test-interop test-long test-race e2e soak cost docs bench bench-diff fuzz lint fmt build-lambda build-local synth deploy node browser clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook
 send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 	@go run ./functions/relay send $(or $(PROVIDER),github) $(ARGS)
 
-test: node test-interop ## run the tests (6 minutes on 2 cores); installs what it needs
+test: node browser test-interop ## run the tests (6 minutes on 2 cores); installs what it needs
 	go test -p $(TOGETHER) -timeout 15m ./...
 
 # What the product's signatures are held against is no dependency of the product.
@@ -46,7 +46,9 @@ test-long: node test-race ## what make test leaves out: ten times as many random
 # fetchers share. Packages deployed and invoke are raced nowhere: they run functions that are built as for Lambda. jsii,
 # which CDK in Go rests on, has data races of its own.
 RACED  := ./functions/... ./shared/admin/... ./shared/aws/... ./shared/egress/... ./shared/lambda/... ./shared/local/... ./shared/relay/... ./shared/telemetry/...
-SERIAL := TestEveryCharacter|TestASlowEndpointDelays|TestPlacesThatWereKept|TestWhatComesAllAtOnce|TestSend(As|Takes|Prints)|OfTenThousand|ToTenThousand|OfThousands|CutShort|TestOldGenerations|TestNoCredentialIsPassedOn
+SERIAL := TestASlowEndpointDelays|TestPlacesThatWereKept|TestWhatComesAllAtOnce|TestARateIsUsedAndKept|TestAThousandQuiet
+SERIAL := $(SERIAL)|TestSend(As|Takes|Prints)|OfTenThousand|ToTenThousand|OfThousands|CutShort|TestOldGenerations
+SERIAL := $(SERIAL)|TestNoCredentialIsPassedOn|TestListingsOfRandom|TestAttacks|AnyCallMayFail|TestLinksResolve
 SHARED := Cached|Fetch|Concurren|Vectors|Handshake
 
 test-race: node ## the race detector on the packages in which goroutines meet
@@ -126,5 +128,9 @@ infra/node_modules/.package-lock.json: infra/package-lock.json
 	npm ci --prefix infra --no-audit --no-fund
 	@touch $@
 
+# An installed one is used. The tests that need one are skipped if there is none.
+browser: node ## fetch a Chromium for the tests of the pages, if no browser is installed
+	@shared/lab/browser/fetch
+
 clean: ## remove what was built; .relay, which holds data, stays
-	rm -rf bin cdk.out infra/node_modules
+	rm -rf bin cdk.out infra/node_modules shared/lab/browser/node_modules

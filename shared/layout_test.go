@@ -30,7 +30,7 @@ var layers = []struct {
 		"policy",
 		[]string{
 			"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry",
-			"shared/destination", "shared/trigger",
+			"shared/destination", "shared/trigger", "shared/schema",
 			"shared/transform", "shared/transform/jq/wire",
 			"shared/transform/jq/program",
 			"shared/relay/gate/breaker", "shared/relay/format",

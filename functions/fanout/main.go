@@ -29,9 +29,10 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error
 		return nil, err
 	}
 	ingest, ordered := sqs.New(queues, s.IngestQueueURL), sqs.New(queues, s.OrderedIngestQueueURL)
+	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // no secret is read
 	fanout, err := relay.NewFanout(relay.FanoutConfig{
-		// subscriptions hold no secrets
-		Subscriptions: dynamo.NewCatalog(tables, s.CatalogTable, nil),
+		Subscriptions: catalog,
+		Types:         catalog,
 		Events:        ledger,
 		Failures:      ledger,
 		Bodies:        bodies,

@@ -151,6 +151,16 @@ func (i *invocation) readFile(name string) (configFile, error) {
 	f := configFile{name: name, File: admin.File{
 		File: string(text), Variables: map[string]string{},
 	}}
+	for _, other := range config.Files(text) {
+		content, err := config.FilesBeside(i.path(name))(other)
+		if err != nil {
+			return f, fmt.Errorf("%s names a file: %w", name, err)
+		}
+		if f.Files == nil {
+			f.Files = map[string]string{}
+		}
+		f.Files[other] = string(content)
+	}
 	for _, variable := range config.Variables(text) {
 		if i.Env == nil {
 			break

@@ -6,15 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	devtools "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -36,12 +34,16 @@ type tab struct {
 // browserTime is how long a test in a browser may take.
 const browserTime = 3 * time.Minute
 
-// openTab opens the console with a link that signs in.
+// openTab opens the console or a portal with a link that signs in.
 func openTab(t *testing.T, link string) *tab {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(browser.Start(t), browserTime)
 	t.Cleanup(cancel)
-	base, _, _ := strings.Cut(link, "/console")
+	address, err := url.Parse(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := address.Scheme + "://" + address.Host
 	p := &tab{t: t, ctx: ctx, base: base}
 	requests := chromedp.Events(ctx, network.RequestWillBeSent)
 	entries := chromedp.Events(ctx, devtools.EntryAdded)
@@ -285,8 +287,7 @@ func (p *tab) complaints() {
 	}
 }
 
-// everyPage looks at the pages on a phone and on a desk, in both colour schemes. With
-// RELAY_SCREENSHOTS it keeps pictures there.
+// everyPage looks at pages of the console on a phone and on a desk, in both colour schemes.
 func (p *tab) everyPage(event string) {
 	p.t.Helper()
 	for _, path := range []string{
@@ -297,44 +298,6 @@ func (p *tab) everyPage(event string) {
 		"/subscriptions/large", "/subscriptions/new", "/jobs", "/replay", "/changes",
 		"/configuration", "/tokens", "/tenants", "/tenants/acme", "/none",
 	} {
-		for _, width := range []int64{360, 1280} {
-			for _, scheme := range []string{"light", "dark"} {
-				p.look(path, width, scheme)
-			}
-		}
-	}
-	p.do(chromedp.ResetViewport())
-}
-
-func (p *tab) look(path string, width int64, scheme string) {
-	p.t.Helper()
-	dir := os.Getenv("RELAY_SCREENSHOTS")
-	if scheme == "dark" && dir == "" {
-		return // the layout is the same
-	}
-	if _, err := chromedp.Call(
-		p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-		},
-	); err != nil {
-		p.t.Fatal(err)
-	}
-	p.do(chromedp.EmulateViewport(width, 800), chromedp.Navigate(p.base+"/console"+path),
-		chromedp.WaitVisible("main"))
-	if wide := evaluate[int](p, "document.documentElement.scrollWidth"); wide != int(width) {
-		p.t.Errorf("%s: %d wide on a screen of %d", path, wide, width)
-	}
-	if dir == "" {
-		return
-	}
-	png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
-	if err == nil {
-		name := strings.NewReplacer("/", "-", "?", "-", "=", "-").Replace("console" + path)
-		err = os.WriteFile(
-			filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), png, 0o600,
-		)
-	}
-	if err != nil {
-		p.t.Fatal(err)
+		p.look("/console" + path)
 	}
 }

@@ -134,6 +134,9 @@ func (i *invocation) delivery(d admin.DeliveryView, answers bool) {
 	i.line("  %s  %s", d.Endpoint, standing(d))
 	for _, a := range d.Attempts {
 		i.line("    attempt %d at %s: %s in %d ms", a.Number, when(a.At), answer(a), a.DurationMs)
+		if answers && a.Timing != nil {
+			i.line("      %s", a.Timing)
+		}
 		if answers && a.Response != "" {
 			i.line("      it answered %s", a.Response)
 		}

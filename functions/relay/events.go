@@ -117,6 +117,10 @@ func (c *getEventCommand) Run(ctx context.Context, inv *invocation) error {
 func (i *invocation) story(e admin.EventStory) error {
 	i.line("%s  %s from %s, %s, accepted %s, %d bytes, routed to %s", e.ID, typeOf(e.Type),
 		e.Source, e.Trust, when(e.AcceptedAt), e.BodyBytes, plural(len(e.Endpoints), "endpoint"))
+	if s := e.Schema; s != nil {
+		i.line("%s", strings.TrimSuffix("  schema  "+s.Status+": "+
+			strings.TrimSpace(s.At+" "+s.Problem), ": "))
+	}
 	onRecord := map[string]bool{}
 	for _, d := range e.Deliveries {
 		onRecord[d.Endpoint] = true

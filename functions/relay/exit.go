@@ -7,6 +7,7 @@ import (
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
+	"webhook-relay/shared/relay/catalog"
 )
 
 // The exit statuses of the command.
@@ -74,7 +75,10 @@ var exits = []exit{
 	},
 	{
 		code: exitNotFound, name: "not-found", meaning: "there is no such thing",
-		fits: hasStatus(http.StatusNotFound, http.StatusGone),
+		fits: func(err error) bool {
+			return errors.Is(err, catalog.ErrNotFound) ||
+				hasStatus(http.StatusNotFound, http.StatusGone)(err)
+		},
 	},
 	{
 		code: exitConflict, name: "conflict",

@@ -49,10 +49,19 @@ var examples = map[string][]string{
 	"subscriptions delete": {
 		"relay subscriptions delete github-shipping",
 	},
+	"types list":     {"relay types list", "relay types list --source shop"},
+	"types get":      {"relay types get shop order.created"},
+	"types check":    {"relay types check old/relay.yaml relay.yaml   # in CI: exit status 1"},
+	"types infer":    {"relay types infer --source stripe --since 7d"},
 	"tenants list":   {"relay tenants list"},
 	"tenants get":    {"relay tenants get acme"},
 	"tenants put":    {`relay tenants put acme --name "Acme Inc."`},
 	"tenants delete": {"relay tenants delete acme"},
+	"tenants portal": {
+		"relay tenants portal acme",
+		"relay tenants portal acme --can view,ping --ttl 1h --user ada@acme.example",
+	},
+	"tenants logout": {"relay tenants logout acme"},
 	"events list": {
 		"relay events list --since 1h",
 		"relay events list --status dead,waiting --type 'invoice.*'",

@@ -131,9 +131,10 @@ func (h *host) build(dir string, o hostOptions) error {
 	}
 	failures := &memory.Failures{}
 	fanout, err := relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: catalogs, Events: ledger, Bodies: bodies, Delivery: h.queues[deliveryQueue],
-		Ordered: h.queues[orderedDelivery],
-		Poison:  h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter,
+		Subscriptions: catalogs, Types: catalogs, Events: ledger, Bodies: bodies,
+		Delivery: h.queues[deliveryQueue],
+		Ordered:  h.queues[orderedDelivery],
+		Poison:   h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter,
 		CacheTTL: catalogTTL, Listeners: copier,
 	})
 	if err != nil {
@@ -161,7 +162,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		return err
 	}
 	if h.pages, err = webconsole.New(webconsole.Config{
-		API: h.v1, Documents: h.store.Documents(), Local: true,
+		API: h.v1, Documents: h.store.Documents(), Local: true, Sent: sentTo(dir),
 	}); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"webhook-relay/shared/admin"
@@ -98,8 +99,10 @@ type listening struct {
 	view    listenView
 
 	listener admin.ListenerView
-	box      mailbox
-	renewAt  time.Time // by the wall clock, which goes on while the machine sleeps
+
+	access  sync.Mutex // guards the fields below
+	box     mailbox
+	renewAt time.Time // by the wall clock, which goes on while the machine sleeps
 
 	heardEvents
 }
@@ -140,6 +143,7 @@ func (l *listening) begin(ctx context.Context) (ready time.Duration, err error) 
 		if err != nil {
 			return 0, err
 		}
+		l.listener = resumed.ListenerView
 		return 0, l.use(resumed)
 	}
 	want := map[string]any{"ttl": time.Duration(l.flags.TTL).String()}
@@ -162,6 +166,7 @@ func (l *listening) begin(ctx context.Context) (ready time.Duration, err error) 
 	}
 	// both times are the relay's
 	ready = made.InForceAt.Sub(made.CreatedAt) - time.Since(began)
+	l.listener = made.ListenerView
 	if err := l.use(made.ReadyListener); err != nil {
 		return 0, errors.Join(err, l.remove(ctx))
 	}
@@ -169,17 +174,35 @@ func (l *listening) begin(ctx context.Context) (ready time.Duration, err error) 
 }
 
 // use takes over what the relay says about the listener.
-func (l *listening) use(r admin.ReadyListener) (err error) {
-	l.listener = r.ListenerView
+func (l *listening) use(r admin.ReadyListener) error {
+	box, err := newMailbox(l.api, r)
+	if err != nil {
+		return err
+	}
+	l.access.Lock()
+	defer l.access.Unlock()
 	ttl := time.Duration(r.TTLSeconds) * time.Second
-	l.renewAt = time.Now().Round(0).Add(ttl / 2)
+	l.box, l.renewAt = box, time.Now().Round(0).Add(ttl/2)
 	if c := r.Transport.Credentials; c != nil {
 		if before := c.Expires.Add(-renewBefore); before.Before(l.renewAt) {
 			l.renewAt = before
 		}
 	}
-	l.box, err = newMailbox(l.api, r)
-	return err
+	return nil
+}
+
+// mailbox returns the mailbox, and whether the listener has to be renewed first.
+func (l *listening) mailbox() (box mailbox, renew bool) {
+	l.access.Lock()
+	defer l.access.Unlock()
+	return l.box, time.Now().Round(0).After(l.renewAt)
+}
+
+// expire makes the next call renew the listener.
+func (l *listening) expire() {
+	l.access.Lock()
+	defer l.access.Unlock()
+	l.renewAt = time.Time{}
 }
 
 // renewBefore is how long before their end credentials are renewed.

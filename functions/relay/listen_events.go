@@ -167,18 +167,32 @@ func (l *listening) limit(most int) int {
 	return most
 }
 
-// receive renews the listener if it is time to, and receives.
-func (l *listening) receive(ctx context.Context, most int) ([]received, error) {
-	if time.Now().Round(0).After(l.renewAt) {
-		if err := l.renew(ctx); err != nil {
-			return nil, err
-		}
-	}
-	got, err := l.box.receive(ctx, most, l.flags.Timeout+hideMargin)
-	if ctx.Err() == nil && errors.Is(err, errExpired) {
-		l.renewAt = time.Time{} // the next call renews
-	}
+// receive receives from the queue.
+func (l *listening) receive(ctx context.Context, most int) (got []received, err error) {
+	err = l.ask(ctx, func(box mailbox) error {
+		got, err = box.receive(ctx, most, l.flags.Timeout+hideMargin)
+		return err
+	})
 	return got, err
+}
+
+// ask calls the queue. It renews the listener before, if it is time to, and once more if the
+// credentials have ended before their time.
+func (l *listening) ask(ctx context.Context, do func(mailbox) error) error {
+	for again := false; ; again = true {
+		box, renew := l.mailbox()
+		if renew {
+			if err := l.renew(ctx); err != nil {
+				return err
+			}
+			box, _ = l.mailbox()
+		}
+		err := do(box)
+		if again || ctx.Err() != nil || !errors.Is(err, errExpired) {
+			return err
+		}
+		l.expire()
+	}
 }
 
 // fatal tells whether it is of no use to try again.
@@ -192,14 +206,20 @@ func (l *listening) fatal(err error) bool {
 
 // handle forwards the event of a message.
 func (l *listening) handle(ctx context.Context, m received) {
+	again := func(after time.Duration) error {
+		return l.ask(ctx, func(b mailbox) error { return b.again(ctx, m.handle, after) })
+	}
+	forget := func() error {
+		return l.ask(ctx, func(b mailbox) error { return b.done(ctx, m.handle) })
+	}
 	if l.paused.Load() { // it was on its way
-		_ = l.box.again(ctx, m.handle, 0)
+		_ = again(0)
 		return
 	}
 	c, err := listen.Decode(m.body)
 	if err != nil {
 		l.view.note("unreadable message dropped: %v; use a newer version of this command", err)
-		_ = l.box.done(ctx, m.handle) // it comes again otherwise
+		_ = forget() // it comes again otherwise
 		return
 	}
 	h, repeat := l.take(c)
@@ -207,7 +227,7 @@ func (l *listening) handle(ctx context.Context, m received) {
 	case h == nil: // it comes again later, if it is still there
 		return
 	case repeat:
-		_ = l.box.done(ctx, m.handle)
+		_ = forget()
 		return
 	}
 	content, r := l.deliver(ctx, h)
@@ -218,9 +238,9 @@ func (l *listening) handle(ctx context.Context, m received) {
 	}
 	l.view.show(shown)
 	if done {
-		err = l.box.done(ctx, m.handle)
+		err = forget()
 	} else {
-		err = l.box.again(ctx, m.handle, l.flags.Pause)
+		err = again(l.flags.Pause)
 	}
 	if err != nil && ctx.Err() == nil {
 		l.view.note("%s: the queue did not answer (%v); it may come again", c.Event.ID, err)

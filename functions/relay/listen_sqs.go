@@ -53,6 +53,15 @@ var expiredCodes = []string{
 	"AccessDenied", "AccessDeniedException", "RequestExpired", "UnrecognizedClientException",
 }
 
+// orExpired returns errExpired if that is what an error of SQS means.
+func orExpired(err error) error {
+	if refused, is := errors.AsType[smithy.APIError](err); is &&
+		slices.Contains(expiredCodes, refused.ErrorCode()) {
+		return fmt.Errorf("%w: %w", errExpired, err)
+	}
+	return err
+}
+
 func (q queue) receive(
 	ctx context.Context, most int, hide time.Duration,
 ) ([]received, error) {
@@ -60,12 +69,8 @@ func (q queue) receive(
 		QueueUrl: &q.url, MaxNumberOfMessages: int32(most), //nolint:gosec // 10 at most
 		WaitTimeSeconds: wholeSeconds(receiveWait), VisibilityTimeout: wholeSeconds(hide),
 	})
-	if refused, is := errors.AsType[smithy.APIError](err); is &&
-		slices.Contains(expiredCodes, refused.ErrorCode()) {
-		err = fmt.Errorf("%w: %w", errExpired, err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, orExpired(err)
 	}
 	all := make([]received, len(got.Messages))
 	for i, m := range got.Messages {
@@ -78,14 +83,14 @@ func (q queue) done(ctx context.Context, handle string) error {
 	_, err := q.client.DeleteMessage(ctx, &awssqs.DeleteMessageInput{
 		QueueUrl: &q.url, ReceiptHandle: &handle,
 	})
-	return err
+	return orExpired(err)
 }
 
 func (q queue) again(ctx context.Context, handle string, after time.Duration) error {
 	_, err := q.client.ChangeMessageVisibility(ctx, &awssqs.ChangeMessageVisibilityInput{
 		QueueUrl: &q.url, ReceiptHandle: &handle, VisibilityTimeout: wholeSeconds(after),
 	})
-	return err
+	return orExpired(err)
 }
 
 func wholeSeconds(d time.Duration) int32 { return int32(seconds(d)) } //nolint:gosec // hours

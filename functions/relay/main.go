@@ -50,6 +50,7 @@ type commands struct {
 	Sources       sourcesCommand       `cmd:"" group:"configure" help:"List, show, create, replace and delete sources."`
 	Endpoints     endpointsCommand     `cmd:"" group:"configure" help:"List endpoints and how each is; show, create, replace, delete and disable them."`
 	Subscriptions subscriptionsCommand `cmd:"" group:"configure" help:"List, show, create, replace and delete subscriptions."`
+	Types         typesCommand         `cmd:"" group:"configure" help:"List and show event types; compare their schemas; propose some."`
 	Secret        secretCommand        `cmd:"" group:"configure" help:"Show or forget the secret that a provider sends in its handshake, or accept one from the next handshake."`
 	Login         loginCommand         `cmd:"" group:"access" help:"Keep the address and a token of a relay in a profile."`
 	Tokens        tokensCommand        `cmd:"" group:"access" aliases:"token" help:"Make, list and revoke the tokens of the API."`

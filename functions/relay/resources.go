@@ -190,8 +190,8 @@ func (c *putCommand[K]) Run(ctx context.Context, inv *invocation) error {
 	}
 	return c.with(ctx, inv, func(api *connection) error {
 		answer, created, err := replace(ctx, api, client.Request{
-			Path: client.Path("v1", k.plural(), c.Name), Query: query, Body: spec,
-		})
+			Path: client.Path("v1", k.plural(), c.Name), Query: query,
+		}, func([]byte) (any, error) { return spec, nil })
 		if err != nil {
 			return err
 		}
@@ -212,9 +212,10 @@ func (c *putCommand[K]) Run(ctx context.Context, inv *invocation) error {
 	}, true)
 }
 
-// replace PUTs what is at a path: as new, or in the place of what is there.
+// replace PUTs what is at a path: as new, or in the place of what is there. body makes what is sent
+// of what is there; nil: nothing is.
 func replace(
-	ctx context.Context, api *connection, r client.Request,
+	ctx context.Context, api *connection, r client.Request, body func(was []byte) (any, error),
 ) (answer client.Response, created bool, err error) {
 	was, err := api.Do(ctx, client.Request{Method: http.MethodGet, Path: r.Path})
 	var p *admin.Problem
@@ -226,6 +227,9 @@ func replace(
 		r.Header.Set("If-None-Match", "*")
 		created = true
 	default:
+		return answer, false, err
+	}
+	if r.Body, err = body(was.Body); err != nil {
 		return answer, false, err
 	}
 	answer, err = api.Do(ctx, r)

@@ -14,14 +14,14 @@ type eventSelection struct {
 	Type   []string `help:"Only events of these types. * stands for any characters." placeholder:"TYPE" group:"selection"`
 	Since  moment   `help:"Only webhooks that were accepted at this time or later: a time (2006-01-02T15:04:05Z), a day (2006-01-02, meaning 0:00 UTC), or a duration before now (36h, 2d, 1w)." placeholder:"TIME" group:"selection"`
 	Until  moment   `help:"Only webhooks that were accepted before this. Same forms as --since." placeholder:"TIME" group:"selection"`
-	Where  string   `help:"Only events that match this filter, as in a subscription: JSON over type, source, trust, headers and data." placeholder:"JSON" group:"selection"`
+	Where  string   `help:"Only events that match this filter, as in a subscription: JSON over type, source, trust, schema, headers and data." placeholder:"JSON" group:"selection"`
 }
 
 // deliverySelection are the flags that choose deliveries.
 type deliverySelection struct {
 	eventSelection
 	Endpoint []string `help:"Only deliveries to these endpoints." placeholder:"NAME" group:"selection"`
-	Reason   []string `help:"Only deliveries that died for these reasons: exhausted, expired, endpoint_gone, declined, transform or too_large." enum:"exhausted,expired,endpoint_gone,declined,transform,too_large" placeholder:"REASON" group:"selection"`
+	Reason   []string `help:"Only deliveries that died for these reasons: exhausted, expired, endpoint_gone, declined, transform, schema or too_large." enum:"exhausted,expired,endpoint_gone,declined,transform,schema,too_large" placeholder:"REASON" group:"selection"`
 }
 
 func (s eventSelection) query() url.Values {

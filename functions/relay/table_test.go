@@ -94,7 +94,7 @@ func TestQuestions(t *testing.T) {
 		}
 		got := Main(t.Context(), []string{"tenants", "delete", "acme", "--data", dir}, s)
 		if got != code || !strings.HasPrefix(
-			questions.String(), "delete the tenant acme (A) and its tokens? [y/N] ",
+			questions.String(), "delete the tenant acme (A), its tokens and sessions? [y/N] ",
 		) {
 			t.Errorf("%q: exit status %d, want %d\n%s", answer, got, code, &questions)
 		}

@@ -2,18 +2,23 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
+	"webhook-relay/shared/relay/access"
 )
 
 type tenantsCommand struct {
 	List   listTenantsCommand  `cmd:"" default:"withargs" help:"List the tenants."`
 	Get    getTenantCommand    `cmd:"" help:"Show a tenant."`
-	Put    putTenantCommand    `cmd:"" help:"Create or rename a tenant."`
-	Delete deleteTenantCommand `cmd:"" help:"Delete a tenant that has no sources, endpoints and subscriptions left. Its tokens end."`
+	Put    putTenantCommand    `cmd:"" help:"Create or rename a tenant. How its portal looks is in its file: relay apply FILE --tenant ID."`
+	Delete deleteTenantCommand `cmd:"" help:"Delete a tenant that has no sources, endpoints and subscriptions left. Its tokens and sessions end."`
+	Portal portalCommand       `cmd:"" help:"Make a link that opens the tenant's portal once, within a minute."`
+	Logout logoutTenantCommand `cmd:"" help:"End all sessions and links of a tenant, in the portal and the console."`
 }
 
 var tenantColumns = []column{
@@ -61,7 +66,16 @@ type putTenantCommand struct {
 func (c *putTenantCommand) Run(ctx context.Context, inv *invocation) error {
 	return c.with(ctx, inv, func(api *connection) error {
 		answer, created, err := replace(ctx, api, client.Request{
-			Path: client.Path("v1", "tenants", c.ID), Body: map[string]string{"name": c.Name},
+			Path: client.Path("v1", "tenants", c.ID),
+		}, func(was []byte) (any, error) {
+			spec := admin.TenantSpec{Name: c.Name}
+			if was == nil {
+				return spec, nil
+			}
+			var t admin.TenantView
+			err := json.Unmarshal(was, &t)
+			spec.Portal = t.Portal // which stays
+			return spec, err
 		})
 		if err != nil {
 			return err
@@ -92,7 +106,7 @@ func (c *deleteTenantCommand) Run(ctx context.Context, inv *invocation) error {
 			return err
 		}
 		if err := inv.confirm(c.Yes, fmt.Sprintf(
-			"delete the tenant %s (%s) and its tokens?", t.ID, t.Name,
+			"delete the tenant %s (%s), its tokens and sessions?", t.ID, t.Name,
 		)); err != nil {
 			return err
 		}
@@ -102,5 +116,57 @@ func (c *deleteTenantCommand) Run(ctx context.Context, inv *invocation) error {
 			return err
 		}
 		return inv.say(map[string]string{"deleted": c.ID}, "tenant %s deleted", c.ID)
+	})
+}
+
+type portalCommand struct {
+	relayFlags
+	ID   string        `arg:"" help:"The tenant's id."`
+	Can  []string      `help:"What its user may do: some of ${enum}. Default: everything." enum:"view,secret,manage,replay,ping" placeholder:"CAPABILITY,…"`
+	TTL  time.Duration `help:"How long the session lasts: 1m to 8h. Default: 8h." name:"ttl" placeholder:"1h"`
+	Next string        `help:"The page to begin with, as a path below the portal." placeholder:"/endpoints/shop"`
+	User string        `help:"Who it is for, as the list of changes shows it." placeholder:"NAME"`
+}
+
+// Run makes a link to a tenant's portal.
+func (c *portalCommand) Run(ctx context.Context, inv *invocation) error {
+	want := admin.PortalLink{Capabilities: c.Can, Next: c.Next, User: c.User}
+	if c.TTL != 0 {
+		want.TTL = c.TTL.String()
+	}
+	return c.calls(ctx, inv, func(api *connection) error {
+		path := client.Path("v1", "tenants", c.ID, "portal")
+		made, err := call[admin.MadePortalLink](ctx, api, path, want)
+		if err != nil {
+			return err
+		}
+		made.URL = api.console + made.Path
+		inv.note("it can be used once, until %s", when(made.Until))
+		return inv.say(made, "%s", made.URL)
+	})
+}
+
+type logoutTenantCommand struct {
+	relayFlags
+	ID  string `arg:"" help:"The tenant's id."`
+	Yes bool   `help:"Do not ask."`
+}
+
+// Run ends the sessions of a tenant.
+func (c *logoutTenantCommand) Run(ctx context.Context, inv *invocation) error {
+	return c.calls(ctx, inv, func(api *connection) error {
+		if err := inv.confirm(c.Yes, fmt.Sprintf("end all sessions of the tenant %s?", c.ID)); err !=
+			nil {
+			return err
+		}
+		if _, err := api.Do(ctx, client.Request{
+			Method: http.MethodDelete, Path: client.Path("v1", "tenants", c.ID, "portal"),
+		}); err != nil {
+			return err
+		}
+		return inv.say(
+			map[string]string{"ended": c.ID}, "all sessions of %s are ended; in force everywhere within %v",
+			c.ID, access.CacheTTL,
+		)
 	})
 }

@@ -29,8 +29,8 @@ const (
 	strangers = 100
 )
 
-// consolePaths are the paths of the console.
-var consolePaths = []string{"/console", "/console/{proxy+}"}
+// consolePaths are the paths of the console, and of the portals of tenants.
+var consolePaths = []string{"/console", "/console/{proxy+}", "/portal/{proxy+}"}
 
 // addAdmin makes the function that serves the API and the console, and works on jobs.
 func (r *relay) addAdmin() error {
@@ -70,7 +70,8 @@ func (r *relay) addAdmin() error {
 }
 
 // addAdminRoutes opens adminPath and the paths of the console. Their throttle is that of all routes
-// without their own. A browser cannot sign requests for IAM: with it there is no console.
+// without their own. A browser cannot sign requests for IAM: with it there is no console and no
+// portal.
 func (r *relay) addAdminRoutes() {
 	integration := awsapigatewayv2integrations.NewHttpLambdaIntegration(new("Admin"), r.admin, nil)
 	open := func(path string, authorizer awsapigatewayv2.IHttpRouteAuthorizer) {

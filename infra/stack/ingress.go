@@ -7,8 +7,8 @@ import (
 )
 
 // ingressPaths are the paths of a source and of a tenant's source. A name is one path segment. No
-// source can use another path, whatever its name: /v1 is the API, and /console and /health are
-// reserved for the operator.
+// source can use another path, whatever its name: /v1 is the API, and /console, /portal and /health
+// are reserved for the operator.
 var ingressPaths = []string{"/in/{source}", "/in/{tenant}/{source}"}
 
 // This throttle applies to routes without their own throttle. They are for the operator: a person

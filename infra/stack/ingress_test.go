@@ -42,15 +42,16 @@ func TestEachRouteIsThrottled(t *testing.T) {
 	})
 }
 
-// /v1, /console and /health are the operator's: no route of partners reaches them, whatever a
-// source is called.
+// /v1, /console, /portal and /health are the operator's: no route of partners reaches them, whatever
+// a source is called.
 func TestNoSourceCanTakeAReservedPath(t *testing.T) {
 	t.Parallel()
 	defaults(t).each(t, "AWS::ApiGatewayV2::Route", func(t *testing.T, _ string, r resource) {
 		key, _ := r.get("RouteKey").(string)
 		_, path, _ := strings.Cut(key, " ")
 		switch key { // the API and the console themselves
-		case "ANY /v1/{proxy+}", "ANY /console", "ANY /console/{proxy+}":
+		case "ANY /v1/{proxy+}", "ANY /console", "ANY /console/{proxy+}",
+			"ANY /portal/{proxy+}":
 			return
 		}
 		// the first is empty: a path begins with a slash, and $default does not
@@ -59,7 +60,7 @@ func TestNoSourceCanTakeAReservedPath(t *testing.T) {
 			strings.Contains(path, "+}") {
 			t.Fatalf("route %q catches paths that it does not name", key)
 		}
-		if slices.Contains([]string{"", "v1", "console", "health"}, segments[1]) {
+		if slices.Contains([]string{"", "v1", "console", "portal", "health"}, segments[1]) {
 			t.Errorf("route %q is at a reserved path", key)
 		}
 	})

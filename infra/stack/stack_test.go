@@ -139,7 +139,7 @@ func TestRoutes(t *testing.T) {
 		if diff := cmp.Diff(map[string]string{
 			"ANY /in/{source}": "Receive NONE", "ANY /in/{tenant}/{source}": "Receive NONE",
 			"ANY /v1/{proxy+}": "Admin NONE", "ANY /console": "Admin NONE",
-			"ANY /console/{proxy+}": "Admin NONE",
+			"ANY /console/{proxy+}": "Admin NONE", "ANY /portal/{proxy+}": "Admin NONE",
 		}, got); diff != "" {
 			t.Errorf("routes (-want +got):\n%s", diff)
 		}

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"encoding/base64"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -236,7 +237,7 @@ func TestTenants(t *testing.T) {
 		method: "GET", path: put.path, token: boss,
 	}).wants(200, &got).header.Get(
 		"etag",
-	); now != tag || got != made {
+	); now != tag || !reflect.DeepEqual(got, made) {
 		t.Errorf("%+v, %s", got, now)
 	}
 	for _, id := range []string{"a%2Fb", "-a", "%20", strings.Repeat("a", 64), "a.b"} {

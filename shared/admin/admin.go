@@ -72,11 +72,12 @@ type Config struct {
 type server struct {
 	Config
 
-	tokens  *access.Tokens
-	tenants *access.Tenants
-	audit   *access.Audit
-	sealer  *access.Sealer
-	answers *access.Idempotency
+	tokens   *access.Tokens
+	sessions *access.Sessions
+	tenants  *access.Tenants
+	audit    *access.Audit
+	sealer   *access.Sealer
+	answers  *access.Idempotency
 
 	rows   []Route        // the table
 	mux    *http.ServeMux // finds the route of a request
@@ -104,6 +105,7 @@ func New(c Config) (http.Handler, error) {
 		sealer:  access.NewSealer(c.CatalogDocuments),
 		rows:    c.routes(), mux: http.NewServeMux(), groups: map[string]*lazyGroup{},
 	}
+	s.sessions = access.NewSessions(c.CatalogDocuments, s.tokens, c.Now)
 	s.answers = access.NewIdempotency(c.LedgerDocuments, s.sealer, c.Now)
 	for _, r := range s.rows {
 		s.mux.Handle(r.Method+" "+r.Path, routeHandler{r})
@@ -155,7 +157,10 @@ func (g *lazyGroup) get() http.Handler {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.Now()
 	id, _ := r.Context().Value(requestIDKey{}).(string)
-	c := &call{requestID: cmp.Or(id, rand.Text())}
+	c := &call{requestID: cmp.Or(id, rand.Text()), origin: "https://" + r.Host}
+	if s.Local {
+		c.origin = "http://" + r.Host
+	}
 	w.Header().Set("x-request-id", c.requestID)
 	w.Header().Set("cache-control", "no-store")
 	w.Header().Set("x-content-type-options", "nosniff")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"webhook-relay/shared/relay/access"
@@ -17,6 +18,8 @@ type Principal struct {
 
 	Role   access.Role
 	Tenant string // "": the operator
+	// Capabilities are what a user of a tenant's portal may do. They have no role.
+	Capabilities []access.Capability
 	// by which answers are sealed that are kept for a repeat of the request: the token, or the name
 	secret  string
 	expires time.Time // of the token; zero: never
@@ -28,8 +31,22 @@ func (p Principal) May(id string) bool {
 	return i >= 0 && p.may(Routes[i]) == nil
 }
 
+// inPortal reports whether the principal is a user of a tenant's portal.
+func (p Principal) inPortal() bool { return p.Kind == access.PortalUser }
+
+// manager is who manages what the principal creates.
+func (p Principal) manager() catalog.Manager {
+	if p.inPortal() {
+		return catalog.ManagedByPortal
+	}
+	return catalog.ManagedByAPI
+}
+
 // may returns the problem for a route that the principal may not use.
 func (p Principal) may(r Route) error {
+	if p.inPortal() {
+		return p.mayInPortal(r)
+	}
 	if r.Scope == Operator && p.Tenant != "" {
 		return forbidden.problem(
 			"This is for the operator of the relay. The token belongs to the tenant %s.", p.Tenant,
@@ -43,13 +60,32 @@ func (p Principal) may(r Route) error {
 	return nil
 }
 
+// mayInPortal is may for a user of a tenant's portal.
+func (p Principal) mayInPortal(r Route) error {
+	switch {
+	case r.Portal == "" || p.Tenant == "":
+		return forbidden.problem("This is not for users of the portal.")
+	case !slices.Contains(p.Capabilities, r.Portal):
+		return forbidden.problem(
+			"It needs the capability %s. The link by which you came gives: %s.", r.Portal,
+			joined(p.Capabilities),
+		)
+	}
+	return nil
+}
+
+func joined(all []access.Capability) string {
+	return strings.Join(mapped(all, func(c access.Capability) string { return string(c) }), ", ")
+}
+
 // call is a request that is being answered.
 type call struct {
 	route     Route
 	principal Principal
 	tenant    string // whose things the request is about
 	requestID string
-	failure   error // for the log
+	origin    string // the scheme and host by which the request came
+	failure   error  // for the log
 }
 
 type callKey struct{}
@@ -110,7 +146,8 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, catalog.ErrSecretsConfigured), errors.Is(err, catalog.ErrTooManySecrets),
 		errors.Is(err, access.ErrTampered):
 		p = stateConflict.problem("%s", textOf(err))
-	case errors.Is(err, catalog.ErrKeep), errors.Is(err, access.ErrInvalid):
+	case errors.Is(err, catalog.ErrKeep), errors.Is(err, access.ErrInvalid),
+		errors.Is(err, access.ErrCapability):
 		p = at("/body", "%s", textOf(err))
 	case errors.Is(err, catalog.ErrConflict):
 		p = conflict.problem("Read it again, and send the request again.")

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type EventStory struct {
 	Source     string            `json:"source"`
 	Type       string            `json:"type,omitempty"`
 	Trust      string            `json:"trust" enum:"verified,authenticated,unverified" doc:"How far its proof goes"`
+	Schema     *SchemaView       `json:"schema,omitempty" doc:"Whether it fits the schema of its type. Absent: the type has none"`
 	AcceptedAt time.Time         `json:"acceptedAt"`
 	RoutedAt   time.Time         `json:"routedAt"`
 	ExpiresAt  time.Time         `json:"expiresAt" doc:"Until when it is kept"`
@@ -30,6 +32,20 @@ type EventStory struct {
 	// Subscriptions are those of today, which may differ from those when it was routed.
 	Subscriptions []Tried `json:"subscriptions" nullable:"false" doc:"Whether each subscription of the source takes it as they are today, and why not"`
 	More          bool    `json:"moreSubscriptions" doc:"There are more subscriptions, which were not tried: POST /v1/try tries one"`
+}
+
+// SchemaView tells whether an event fits the schema of its type.
+type SchemaView struct {
+	Status  string `json:"status" enum:"passed,failed,unchecked" doc:"unchecked: it is too large, too deep, or takes too long"`
+	At      string `json:"at,omitempty" doc:"JSON pointer of the place" example:"/order/total"`
+	Problem string `json:"problem,omitempty" example:"is missing"`
+}
+
+func viewOfSchema(r *relay.SchemaResult) *SchemaView {
+	if r == nil {
+		return nil
+	}
+	return &SchemaView{Status: string(r.Status), At: r.At, Problem: r.Problem}
 }
 
 // DeliveryView is a delivery.
@@ -52,10 +68,47 @@ type Attempt struct {
 	Number     int       `json:"number" doc:"1 for the first"`
 	At         time.Time `json:"at"`
 	DurationMs int64     `json:"durationMs"`
+	Timing     *Timing   `json:"timing,omitempty" doc:"How long the phases of the request took; left out: less than a millisecond each"`
 	Outcome    string    `json:"outcome" example:"failed_answer"`
 	StatusCode int       `json:"statusCode,omitempty"`
 	Error      string    `json:"error,omitempty"`
 	Response   string    `json:"response,omitempty" doc:"The first 1,024 bytes of the answer"`
+}
+
+// Timing is how long the phases of a request took. A phase that was not over when the attempt
+// ended lasts until then. A connection that was open already has no lookup, connect and handshake.
+type Timing struct {
+	DNSMs       int64 `json:"dnsMs" doc:"The lookup of the host's name"`
+	ConnectMs   int64 `json:"connectMs" doc:"TCP"`
+	TLSMs       int64 `json:"tlsMs" doc:"The handshake"`
+	FirstByteMs int64 `json:"firstByteMs" doc:"From the end of the request to the first byte of the answer"`
+}
+
+// String names the phases that took a millisecond or more.
+func (t Timing) String() string {
+	var parts []string
+	for _, phase := range []struct {
+		name string
+		ms   int64
+	}{
+		{"DNS", t.DNSMs}, {"connect", t.ConnectMs}, {"TLS", t.TLSMs},
+		{"first byte", t.FirstByteMs},
+	} {
+		if phase.ms > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d ms", phase.name, phase.ms))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func viewOfTiming(t relay.Timing) *Timing {
+	if t == (relay.Timing{}) {
+		return nil
+	}
+	return &Timing{
+		DNSMs: t.DNS.Milliseconds(), ConnectMs: t.Connect.Milliseconds(),
+		TLSMs: t.TLS.Milliseconds(), FirstByteMs: t.FirstByte.Milliseconds(),
+	}
 }
 
 func viewOfDelivery(d relay.Delivery) DeliveryView {
@@ -71,6 +124,7 @@ func viewOfDelivery(d relay.Delivery) DeliveryView {
 	for i, a := range d.History {
 		v.Attempts[i] = Attempt{
 			Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(),
+			Timing:  viewOfTiming(a.Timing),
 			Outcome: string(a.Outcome), StatusCode: a.StatusCode, Error: a.Error,
 			Response: strings.ToValidUTF8(string(a.Response), "\ufffd"),
 		}
@@ -183,6 +237,7 @@ func (s *server) story(ctx context.Context, id string) (*storyAnswer, error) {
 	}
 	out := EventStory{
 		ID: e.ID, Source: plainName(e.Source), Type: e.Type, Trust: string(e.Trust),
+		Schema:     viewOfSchema(e.Schema),
 		AcceptedAt: e.ReceivedAt, RoutedAt: e.RoutedAt, ExpiresAt: e.ExpiresAt,
 		Headers: e.Header, BodyBytes: int64(size), Endpoints: []string{},
 		Deliveries: mapped(deliveries, viewOfDelivery), Subscriptions: []Tried{},

@@ -34,6 +34,10 @@ func (r *rig) story() string {
 		Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.FailedAnswer,
 		StatusCode: 500,
 		Response:   []byte("oops\xff"),
+		Timing: relay.Timing{
+			DNS: time.Millisecond, Connect: 2 * time.Millisecond, TLS: 3 * time.Millisecond,
+			FirstByte: 4 * time.Millisecond,
+		},
 	}
 	broken := relay.Attempt{Number: 2, At: at, Outcome: relay.TimedOut, Error: "no answer in 15s"}
 	for _, d := range []relay.Delivery{
@@ -114,6 +118,10 @@ func TestTheStoryOfAnEvent(t *testing.T) {
 			wants(200, &d)
 		if d.Endpoint != endpoint || d.Event != id {
 			t.Errorf("%+v", d)
+		}
+		if endpoint == "shop" && (d.Attempts[1].Timing != nil || d.Attempts[0].Timing.String() !=
+			"DNS 1 ms, connect 2 ms, TLS 3 ms, first byte 4 ms") {
+			t.Errorf("%+v", d.Attempts)
 		}
 	}
 	// what belongs to others is not there

@@ -20,7 +20,7 @@ type JobFilter struct {
 	Reasons   []string        `json:"reasons,omitempty" maxItems:"100" doc:"Reasons of death. Others are left out" example:"[\"exhausted\"]"`
 	From      string          `json:"from,omitempty" doc:"The webhook was not accepted before this time, or time from now" example:"-36h"`
 	To        string          `json:"to,omitempty" doc:"The webhook was accepted before this time, or time from now"`
-	Where     json.RawMessage `json:"where,omitempty" doc:"A filter, as in a subscription, over type, source, trust, headers and data"`
+	Where     json.RawMessage `json:"where,omitempty" doc:"A filter, as in a subscription, over type, source, trust, schema, headers and data"`
 }
 
 type planInput struct {

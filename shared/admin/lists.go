@@ -20,7 +20,7 @@ type EventFilter struct {
 	Type   []string `query:"type" maxItems:"100" doc:"Event types, separated by commas; * stands for any characters"`
 	From   string   `query:"from" maxLength:"50" doc:"The webhook was not accepted before this time, or time from now" example:"-36h"`
 	To     string   `query:"to" maxLength:"50" doc:"The webhook was accepted before this time, or time from now"`
-	Where  string   `query:"where" maxLength:"8000" doc:"A filter, as in a subscription, over type, source, trust, headers and data" example:"{\"data\":{\"amount\":[{\"numeric\":[\">\",100]}]}}"`
+	Where  string   `query:"where" maxLength:"8000" doc:"A filter, as in a subscription, over type, source, trust, schema, headers and data" example:"{\"data\":{\"amount\":[{\"numeric\":[\">\",100]}]}}"`
 }
 
 // ListedEvents are the filters of the list of events.
@@ -56,6 +56,7 @@ type EventItem struct {
 	Source     string    `json:"source"`
 	Type       string    `json:"type,omitempty"`
 	Trust      string    `json:"trust" enum:"verified,authenticated,unverified" doc:"How far its proof goes"`
+	Schema     string    `json:"schema,omitempty" enum:"passed,failed,unchecked" doc:"Whether it fits the schema of its type. Absent: the type has none"`
 	AcceptedAt time.Time `json:"acceptedAt"`
 	BodyBytes  int64     `json:"bodyBytes"`
 	Endpoints  []string  `json:"endpoints" nullable:"false" doc:"Where it was sent. None: no subscription took it"`
@@ -202,6 +203,9 @@ func eventItem(
 	item := &EventItem{
 		ID: e.ID, Source: plainName(e.Source), Type: e.Type, Trust: string(e.Trust),
 		AcceptedAt: e.ReceivedAt, BodyBytes: int64(size), Endpoints: mapped(e.Endpoints, plainName),
+	}
+	if e.Schema != nil {
+		item.Schema = string(e.Schema.Status)
 	}
 	counts := operate.CountStatuses(e, deliveries)
 	item.Delivered = counts[relay.Delivered] + counts[relay.Unneeded]

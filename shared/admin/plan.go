@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"mime"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/sign"
 )
@@ -30,6 +32,7 @@ type Planning struct {
 type File struct {
 	File      string            `json:"file" doc:"The file's text, YAML or JSON"`
 	Variables map[string]string `json:"variables,omitempty" doc:"The values of env:NAME in the file, by NAME. Only the sender's environment has them, the relay's is not read"`
+	Files     map[string]string `json:"files,omitempty" doc:"The texts of the files that the file names, such as that of types: {openapi: NAME}"`
 }
 
 type applyInput struct {
@@ -121,7 +124,11 @@ func registerPlan(r *registrar) {
 		if err != nil {
 			return nil, err
 		}
-		text, err := config.Export(current)
+		tenant, err := r.portalOf(ctx)
+		if err != nil {
+			return nil, err
+		}
+		text, err := config.Export(current, tenant.Portal)
 		return &exportAnswer{ContentType: yamlType, Body: text}, err
 	}, produces(yamlType))
 }
@@ -132,6 +139,9 @@ type plan struct {
 
 	next    catalog.Catalog
 	secrets map[string]string // made for endpoints
+	changes int               // of Changes, those of the catalog
+	portal  *access.Portal    // of the file; nil: it says nothing of it
+	tenant  access.Tenant     // of which the portal is changed; of revision 0: of none
 }
 
 // plan compares a file with what is in force.
@@ -140,7 +150,7 @@ func (s *server) plan(ctx context.Context, in Planning) (p plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	if p.next, err = s.parseFile(ctx, in); err != nil {
+	if p.next, p.portal, err = s.parseFile(ctx, in); err != nil {
 		return p, err
 	}
 	current, revision, err := s.Catalogs.For(callOf(ctx).tenant).LoadCatalog(ctx)
@@ -168,7 +178,40 @@ func (s *server) plan(ctx context.Context, in Planning) (p plan, err error) {
 	if !s.Local {
 		p.Warnings = append(p.Warnings, config.Warnings(p.next)...)
 	}
-	return p, nil
+	p.changes = len(p.Changes)
+	err = s.planPortal(ctx, &p)
+	return p, err
+}
+
+// portalOf returns the request's tenant, which has a portal; the zero value: it is the operator.
+func (s *server) portalOf(ctx context.Context) (access.Tenant, error) {
+	if id := callOf(ctx).tenant; id != "" {
+		return s.tenant(ctx, id)
+	}
+	return access.Tenant{}, nil
+}
+
+// planPortal adds what a file changes of the tenant's portal.
+func (s *server) planPortal(ctx context.Context, p *plan) error {
+	if p.portal == nil {
+		return nil
+	}
+	tenant, err := s.portalOf(ctx)
+	if err != nil {
+		return err
+	}
+	changes := config.PortalChanges(tenant.Portal, *p.portal)
+	if len(changes) == 0 {
+		return nil
+	}
+	if callOf(ctx).principal.Tenant != "" {
+		return forbidden.problem(
+			"The file changes the portal, which is the operator's. Remove portal from the file.",
+		)
+	}
+	p.Changes = append(p.Changes, mapped(changes, plannedChange)...)
+	p.tenant, p.tenant.Portal = tenant, *p.portal
+	return nil
 }
 
 const (
@@ -179,7 +222,9 @@ const (
 var fileType = reflect.TypeFor[File]()
 
 // parseFile reads the file of a request.
-func (s *server) parseFile(ctx context.Context, in Planning) (catalog.Catalog, error) {
+func (s *server) parseFile(
+	ctx context.Context, in Planning,
+) (next catalog.Catalog, portal *access.Portal, err error) {
 	c := callOf(ctx)
 	file := File{File: string(in.RawBody)}
 	if kind, _, _ := mime.ParseMediaType(in.ContentType); kind == jsonType {
@@ -187,7 +232,7 @@ func (s *server) parseFile(ctx context.Context, in Planning) (catalog.Catalog, e
 		decoder := json.NewDecoder(bytes.NewReader(in.RawBody))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&file); err != nil || decoder.More() {
-			return catalog.Catalog{}, badRequest.problem(
+			return next, nil, badRequest.problem(
 				"The body is no File. Send {\"file\": \"…\"}, or the file itself as application/yaml.",
 			).and("/body", "is not a File")
 		}
@@ -196,15 +241,22 @@ func (s *server) parseFile(ctx context.Context, in Planning) (catalog.Catalog, e
 		value, ok := file.Variables[name]
 		return value, ok
 	}
+	open := func(name string) ([]byte, error) {
+		text, is := file.Files[name]
+		if !is {
+			return nil, errors.New("the file was not sent: put it into files")
+		}
+		return []byte(text), nil
+	}
 	mode := config.Deployed
 	if s.Local {
 		mode = config.Local
 	}
-	next, err := config.ParseFor(c.tenant, "line", []byte(file.File), mode, lookup)
+	next, portal, err = config.ParseFor(c.tenant, "line", []byte(file.File), mode, lookup, open)
 	if err != nil {
-		return next, problemOfConfig(err)
+		return next, nil, problemOfConfig(err)
 	}
-	return next, s.checkUses(c.tenant, next)
+	return next, portal, s.checkUses(c.tenant, next)
 }
 
 // checkUses is checkUse for all sources and endpoints of a file.
@@ -302,14 +354,14 @@ func (s *server) apply(ctx context.Context, in *applyInput) (*appliedAnswer, err
 		out.Body.Secrets = append(out.Body.Secrets, Made{Endpoint: name, Secret: p.secrets[name]})
 	}
 	revision := p.Revision
-	if len(p.Changes) > 0 {
+	if p.changes > 0 {
 		revision++
 	}
 	err = s.change(ctx, "configuration", map[string]any{"revision": p.Revision}, map[string]any{
 		"revision": revision, "changes": p.Changes,
 	}, func() error {
-		if len(p.Changes) == 0 {
-			return nil
+		if err := s.applyPortal(ctx, p); err != nil || p.changes == 0 {
+			return err
 		}
 		err := s.Catalogs.For(callOf(ctx).tenant).ReplaceCatalog(ctx, p.next, base)
 		return orError(err, catalog.ErrConflict, stale(p.Revision+1, base))
@@ -319,6 +371,16 @@ func (s *server) apply(ctx context.Context, in *applyInput) (*appliedAnswer, err
 	}
 	out.Body.Revision, out.ETag = revision, etag(revision)
 	return out, nil
+}
+
+// applyPortal changes the portal of a tenant as planned. A request that is cut short after it is
+// sent again.
+func (s *server) applyPortal(ctx context.Context, p plan) error {
+	if p.tenant.Revision == 0 {
+		return nil
+	}
+	_, err := s.tenants.Put(ctx, p.tenant, p.tenant.Revision)
+	return orError(err, catalog.ErrConflict, stale(p.tenant.Revision+1, p.tenant.Revision))
 }
 
 // planned returns the revision of a plan.
@@ -362,6 +424,9 @@ func (in *applyInput) agrees(p plan, base int64) error {
 
 // isEmpty tells whether the file has nothing.
 func (p plan) isEmpty() bool {
+	if p.portal != nil {
+		return false
+	}
 	files := func(by catalog.Manager) bool { return by == "" || by == catalog.ManagedByFile }
 	return !slices.ContainsFunc(p.next.Sources, func(s catalog.Source) bool {
 		return files(s.ManagedBy)

@@ -240,18 +240,24 @@ func (s *server) putResource(
 	if was.Revision != base {
 		return res, "", stale(was.Revision, base)
 	}
-	if err := checkManager(was, in.Adopt); err != nil {
+	by := callOf(ctx).principal.manager()
+	if err := checkManager(was, by, in.Adopt); err != nil {
 		return res, "", err
 	}
 	if res, err = s.parse(ctx, was, in.RawBody); err != nil {
 		return res, "", err
 	}
+	if by == catalog.ManagedByPortal {
+		if err := s.checkPortal(ctx, was, res); err != nil {
+			return res, "", err
+		}
+	}
 	if secret, err = s.fillSecrets(&res, was, keep); err != nil {
 		return res, "", err
 	}
-	res.ManagedBy = catalog.ManagedByAPI
+	res.ManagedBy = by
 	err = s.edit(ctx, was, res, show, catalog.Edit{
-		Put: &res, Base: base, By: catalog.ManagedByAPI, Adopt: in.Adopt,
+		Put: &res, Base: base, By: by, Adopt: in.Adopt,
 	})
 	if err != nil {
 		return res, "", err
@@ -283,10 +289,15 @@ func (s *server) edit(
 	})
 }
 
-// checkManager returns a problem if somebody else manages a resource.
-func checkManager(r catalog.Resource, adopt bool) error {
-	if r.Revision == 0 || adopt || r.ManagedBy == catalog.ManagedByAPI {
+// checkManager returns a problem if somebody else than by manages a resource.
+func checkManager(r catalog.Resource, by catalog.Manager, adopt bool) error {
+	switch {
+	case by == catalog.ManagedByPortal && adopt:
+		return forbidden.problem("Users of the portal take over nothing. Leave out ?adopt.")
+	case r.Revision == 0 || adopt || r.ManagedBy == by:
 		return nil
+	case by == catalog.ManagedByPortal:
+		return managed.problem("Your provider manages it. Ask your provider to change it.")
 	}
 	who := "relay apply manages it, from a file. A change here would be undone by the next apply"
 	if r.ManagedBy == catalog.ManagedByPortal {
@@ -326,6 +337,11 @@ func (s *server) parse(
 		return was, at("/body/name", "is not the name in the path, %s", was.Name)
 	}
 	delete(members, "name")
+	if callOf(ctx).principal.inPortal() {
+		if err := checkPortalKeys(was.Kind, members); err != nil {
+			return was, err
+		}
+	}
 	secrets := map[string]string{}
 	switch {
 	case was.Source != nil:
@@ -446,7 +462,8 @@ func (s *server) deleteResource(
 	if base != catalog.AnyRevision && base != was.Revision {
 		return stale(was.Revision, base)
 	}
-	if err := checkManager(was, in.Adopt); err != nil {
+	by := callOf(ctx).principal.manager()
+	if err := checkManager(was, by, in.Adopt); err != nil {
 		return err
 	}
 	users, err := s.Catalogs.For(callOf(ctx).tenant).Users(ctx, kind, in.Name)
@@ -457,6 +474,6 @@ func (s *server) deleteResource(
 		return err
 	}
 	return s.edit(ctx, was, was, show, catalog.Edit{
-		Kind: kind, Name: in.Name, Base: base, By: catalog.ManagedByAPI, Adopt: in.Adopt,
+		Kind: kind, Name: in.Name, Base: base, By: by, Adopt: in.Adopt,
 	})
 }

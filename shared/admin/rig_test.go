@@ -120,7 +120,8 @@ func (r *rig) token(role access.Role, tenant string) string {
 type request struct {
 	method, path string // "GET", "/v1/tokens?limit=1"
 	token        string
-	body         any // nil: none; a string is sent as it is, anything else as JSON
+	as           *admin.Principal // in place of a token
+	body         any              // nil: none; a string is sent as it is, anything else as JSON
 	header       map[string]string
 }
 
@@ -146,6 +147,9 @@ func (r *rig) send(q request) answer {
 		body = bytes.NewReader(text)
 	}
 	req := httptest.NewRequestWithContext(r.t.Context(), q.method, q.path, body)
+	if q.as != nil {
+		req = req.WithContext(admin.WithPrincipal(req.Context(), *q.as))
+	}
 	if q.token != "" {
 		req.Header.Set("Authorization", "Bearer "+q.token)
 	}

@@ -31,6 +31,8 @@ type Route struct {
 	Scope   Scope
 	Changes bool // it changes something, so it is in the audit log
 	Summary string
+	// Portal is what a user of a tenant's portal needs for it; "": it is not for the portal.
+	Portal access.Capability
 
 	group *group
 }
@@ -44,11 +46,33 @@ type group struct {
 // Routes is the table of all routes.
 var Routes = routes()
 
+// portal has the routes that a user of a tenant's portal may use, by what they need.
+var portal = map[access.Capability][]string{
+	access.View: {
+		"sources.offered", "endpoints.list", "endpoints.get", "endpoints.state",
+		"endpoints.states", "subscriptions.list", "subscriptions.get", "events.list", "events.get",
+		"events.lookup", "events.body", "deliveries.list", "deliveries.get",
+	},
+	access.Secret: {"endpoints.rotate"},
+	access.Manage: {
+		"endpoints.put", "endpoints.delete", "endpoints.pause", "endpoints.resume",
+		"subscriptions.put", "subscriptions.delete",
+	},
+	access.Replay: {"deliveries.replay"},
+	access.Ping:   {"endpoints.ping"},
+}
+
 func routes() []Route {
 	var all []Route
+	needs := map[string]access.Capability{}
+	for capability, ids := range portal {
+		for _, id := range ids {
+			needs[id] = capability
+		}
+	}
 	add := func(g group, rows ...Route) {
 		for _, r := range rows {
-			r.group = &g
+			r.group, r.Portal = &g, needs[r.ID]
 			all = append(all, r)
 		}
 	}
@@ -116,11 +140,27 @@ func routes() []Route {
 			ID: "tenants.delete", Method: del, Path: "/v1/tenants/{id}", Role: admin,
 			Scope: Operator, Changes: yes, Summary: "Delete a tenant", group: nil,
 		},
+		Route{
+			ID: "tenants.portal.link", Method: post, Path: "/v1/tenants/{id}/portal", Role: admin,
+			Scope: Operator, Changes: yes, group: nil,
+			Summary: "Make a link that opens a tenant's portal once",
+		},
+		Route{
+			ID: "tenants.portal.end", Method: del, Path: "/v1/tenants/{id}/portal", Role: admin,
+			Scope: Operator, Changes: yes, group: nil,
+			Summary: "End all sessions and links of a tenant",
+		},
 	)
 	add(group{name: "providers", register: registerProviders},
 		Route{
 			ID: "providers.list", Method: get, Path: "/v1/providers", Role: read, Scope: Relay,
 			Changes: no, Summary: "List the providers, and what a source of each needs", group: nil,
+		},
+	)
+	add(group{name: "types", register: registerTypes},
+		Route{
+			ID: "types.list", Method: get, Path: "/v1/types", Role: read, Scope: Tenant,
+			Changes: no, Summary: "List the event types of sources, with their schemas", group: nil,
 		},
 	)
 	resources := group{name: "resources", register: registerResources}
@@ -147,6 +187,13 @@ func routes() []Route {
 			},
 		)
 	}
+	add(group{name: "offered", register: registerOffered},
+		Route{
+			ID: "sources.offered", Method: get, Path: "/v1/offered", Role: read, Scope: Tenant,
+			Changes: no, group: nil,
+			Summary: "List the sources to which a tenant's endpoints can subscribe",
+		},
+	)
 	add(group{name: "configuration", register: registerPlan},
 		Route{
 			ID: "plan", Method: post, Path: "/v1/plan", Role: admin, Scope: Tenant, Changes: no,

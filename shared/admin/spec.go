@@ -28,6 +28,24 @@ type SourceSpec struct {
 	AllowedIPs []string          `json:"allowed_ips,omitempty" doc:"Addresses and networks that may send"`
 	Settings   map[string]Secret `json:"settings,omitempty" doc:"What else the provider needs"`
 	Tenant     *TenantOfSpec     `json:"tenant,omitempty" doc:"To whom the events belong"`
+	Validate   string            `json:"validate,omitempty" enum:"flag,refuse,reject" doc:"What happens to an event that the schema of its type does not allow"`
+	Types      []TypeSpec        `json:"types,omitempty" doc:"What it sends"`
+}
+
+// TypeSpec is a type of event of a source.
+type TypeSpec struct {
+	Name        string          `json:"name" example:"order.created"`
+	Description string          `json:"description,omitempty"`
+	Schema      json.RawMessage `json:"schema,omitempty" doc:"JSON Schema 2020-12 of the document"`
+	Example     json.RawMessage `json:"example,omitempty" doc:"Any JSON"`
+	Deprecated  bool            `json:"deprecated,omitempty"`
+}
+
+func specOfType(t catalog.EventType) TypeSpec {
+	return TypeSpec{
+		Name: t.Name, Description: t.Description, Schema: json.RawMessage(t.Schema),
+		Example: json.RawMessage(t.Example), Deprecated: t.Deprecated,
+	}
 }
 
 // HMACSpec describes an HMAC scheme.
@@ -190,6 +208,7 @@ func specOfSource(s catalog.Source) SourceSpec {
 	out := SourceSpec{
 		Name: s.Name, Provider: v.Provider, Secrets: maskedAll(s.Secrets), HMAC: specOfHMAC(v.HMAC),
 		Once: v.Once, URL: v.URL, AllowedIPs: v.AllowedIPs, Settings: maskedValues(v.Settings),
+		Validate: string(s.Validation), Types: mapped(s.Types, specOfType),
 	}
 	if s.Tenant != nil {
 		out.Tenant = &TenantOfSpec{*s.Tenant}

@@ -12,13 +12,16 @@ import (
 
 // TenantView is a tenant as the API shows it.
 type TenantView struct {
-	ID        string    `json:"id" example:"acme"`
-	Name      string    `json:"name" doc:"For people" example:"Acme Inc."`
-	CreatedAt time.Time `json:"createdAt"`
+	ID        string     `json:"id" example:"acme"`
+	Name      string     `json:"name" doc:"For people" example:"Acme Inc."`
+	Portal    PortalSpec `json:"portal,omitzero" doc:"How its portal looks, and which pages may embed it. Left out: as the console, and in no frame"`
+	CreatedAt time.Time  `json:"createdAt"`
 }
 
 func viewOfTenant(t access.Tenant) TenantView {
-	return TenantView{ID: t.ID, Name: t.Name, CreatedAt: t.CreatedAt}
+	return TenantView{
+		ID: t.ID, Name: t.Name, Portal: PortalSpec(t.Portal), CreatedAt: t.CreatedAt,
+	}
 }
 
 type tenantAnswer struct {
@@ -39,9 +42,13 @@ type putTenantInput struct {
 	TenantID
 	Conditions
 
-	Body struct {
-		Name string `json:"name" minLength:"1" maxLength:"200" doc:"For people" example:"Acme Inc."`
-	}
+	Body TenantSpec
+}
+
+// TenantSpec is what can be set of a tenant.
+type TenantSpec struct {
+	Name   string     `json:"name" minLength:"1" maxLength:"200" doc:"For people" example:"Acme Inc."`
+	Portal PortalSpec `json:"portal,omitzero" doc:"How its portal looks, and which pages may embed it. Left out: as the console, and in no frame"`
 }
 
 type deleteTenantInput struct {
@@ -82,6 +89,8 @@ func registerTenants(r *registrar) {
 	})
 	handle(r, "tenants.put", r.putTenant)
 	handle(r, "tenants.delete", r.deleteTenant)
+	handle(r, "tenants.portal.link", r.linkToPortal)
+	handle(r, "tenants.portal.end", r.endPortal)
 }
 
 func (s *server) putTenant(ctx context.Context, in *putTenantInput) (*tenantAnswer, error) {
@@ -99,13 +108,16 @@ func (s *server) putTenant(ctx context.Context, in *putTenantInput) (*tenantAnsw
 	if was.Revision != base {
 		return nil, stale(was.Revision, base)
 	}
+	if err := problemOfPortal("/body/portal", in.Body.Portal); err != nil {
+		return nil, err
+	}
 	var before any
 	if base != 0 {
 		before = viewOfTenant(was)
 	}
 	after := was
-	after.ID, after.Name = in.ID, in.Body.Name
-	err = s.change(ctx, "tenant/"+in.ID, before, map[string]string{"name": after.Name},
+	after.ID, after.Name, after.Portal = in.ID, in.Body.Name, access.Portal(in.Body.Portal)
+	err = s.change(ctx, "tenant/"+in.ID, before, in.Body,
 		func() error {
 			after, err = s.tenants.Put(ctx, after, base)
 			return orError(err, catalog.ErrConflict, stale(base+1, base))
@@ -113,8 +125,8 @@ func (s *server) putTenant(ctx context.Context, in *putTenantInput) (*tenantAnsw
 	return answerTenant(after), err
 }
 
-// deleteTenant deletes a tenant that has no configuration left. Its tokens end first, so that
-// nothing is left of a deletion that was cut short but a tenant without tokens.
+// deleteTenant deletes a tenant that has no configuration left. Its tokens and sessions end first,
+// so that nothing is left of a deletion that was cut short but a tenant without tokens.
 func (s *server) deleteTenant(ctx context.Context, in *deleteTenantInput) (*struct{}, error) {
 	base, err := in.base(operate.AnyVersion)
 	if err != nil {
@@ -132,6 +144,9 @@ func (s *server) deleteTenant(ctx context.Context, in *deleteTenantInput) (*stru
 	}
 	return nil, s.change(ctx, "tenant/"+in.ID, viewOfTenant(t), nil, func() error {
 		if err := s.tokens.RevokeAll(ctx, in.ID); err != nil {
+			return err
+		}
+		if err := s.sessions.EndAll(ctx, in.ID); err != nil {
 			return err
 		}
 		return orError(

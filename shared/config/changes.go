@@ -124,7 +124,9 @@ var keys = map[string]string{
 	"RatePer": "rate_limit",
 	"Names":   "name", "Managers": "manager", "ManagedBy": "manager",
 	"SecretsMade": "secrets", "Retiring": "secrets", "Sends": "send",
-	"Destination": "destination",
+	"Destination": "destination", "Validation": "validate",
+	"FrameAncestors": "frame_ancestors",
+	"LogoURL":        "logo_url", "RefreshURL": "refresh_url",
 }
 
 // same compares two fields. An absent list or map equals an empty one, except for Schedule: an

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
 	"webhook-relay/shared/sign"
@@ -36,6 +38,7 @@ type file struct {
 	Sources       []source       `yaml:"sources"`
 	Endpoints     []endpoint     `yaml:"endpoints"`
 	Subscriptions []subscription `yaml:"subscriptions"`
+	Portal        *portal        `yaml:"portal"` // of a tenant's file only
 }
 
 type source struct {
@@ -47,7 +50,9 @@ type source struct {
 	EventID   *locator `yaml:"event_id"`
 	Once      string   `yaml:"once"`
 
-	Tenant *tenantOf `yaml:"tenant"`
+	Tenant   *tenantOf `yaml:"tenant"`
+	Validate string    `yaml:"validate"`
+	Types    *types    `yaml:"types"`
 
 	URL        string            `yaml:"url"`
 	AllowedIPs []string          `yaml:"allowed_ips"`
@@ -115,12 +120,24 @@ type subscription struct {
 }
 
 // Read reads the file at path. Endpoints without secrets in the file have none yet: see
-// FillSecrets. lookup is os.LookupEnv, or a test's own function.
+// FillSecrets. lookup is os.LookupEnv, or a test's own function. The files that it names are
+// relative to its own folder.
 func Read(path string, lookup func(string) (string, bool)) (catalog.Catalog, error) {
-	return (&checker{name: path, lookup: lookup}).read()
+	return (&checker{name: path, lookup: lookup, open: FilesBeside(path)}).read()
 }
 
-// Parse reads text as Read reads a file. name is the file's name in errors.
+// FilesBeside returns what reads the files that the file at path names.
+func FilesBeside(path string) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		return os.ReadFile(name)
+	}
+}
+
+// Parse reads text as Read reads a file. name is the file's name in errors. The text can name no
+// other files.
 func Parse(name string, text []byte, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: name, lookup: lookup}).parse(text)
 }
@@ -131,10 +148,12 @@ type checker struct {
 
 	name     string
 	lookup   func(string) (string, bool)
-	tenant   string         // whose catalog the file is for; "": the operator's
-	local    bool           // rejects settings that need AWS
-	deployed bool           // rejects credentials sent over http
-	lines    map[string]int // the line of each value, by the value's path
+	open     func(string) ([]byte, error) // nil: there are no other files
+	tenant   string                       // whose catalog the file is for; "": the operator's
+	portal   *access.Portal               // of the file; nil: it says nothing of it
+	local    bool                         // rejects settings that need AWS
+	deployed bool                         // rejects credentials sent over http
+	lines    map[string]int               // the line of each value, by the value's path
 	problems []error
 }
 
@@ -230,6 +249,7 @@ func (c *checker) catalog(f file) catalog.Catalog {
 		sends.add(path, s)
 	}
 	sends.addTo(out.Endpoints)
+	c.portal = c.portalOf(f.Portal)
 	slices.SortFunc(out.Sources, func(a, b catalog.Source) int {
 		return cmp.Compare(a.Name, b.Name)
 	})
@@ -305,6 +325,7 @@ func (c *checker) source(path string, s source) catalog.Source {
 			Once: s.Once, URL: s.URL, AllowedIPs: s.AllowedIPs,
 			Settings: c.settings(path, s.Settings),
 		}}
+	c.types(path, s, &out)
 	if trigger.Is(s.Provider) {
 		c.trigger(path, s)
 		return out
@@ -414,6 +435,7 @@ func (c *checker) endpoint(path string, e endpoint) catalog.Endpoint {
 	c.limits(path, e, &out)
 	out.TLS = c.tls(path+".tls", e.TLS, out.URL)
 	out.Order = c.order(path+".ordered", e.Ordered)
+	c.checkOrderedStream(path, out)
 	if why := out.NeedsAWS(); why != "" && c.local && out.Destination == nil {
 		c.fail(path, "%s", why)
 	}

@@ -185,7 +185,7 @@ func TestWhatIsWrongIsSaidWithFileLineAndKey(t *testing.T) {
 		},
 		"filter on no field": {
 			filter("      body: {a: [x]}\n"),
-			"relay.yaml:11: subscriptions[0].filter.body: is not a field of an event; the fields are type, source, trust, headers and data",
+			"relay.yaml:11: subscriptions[0].filter.body: is not a field of an event; the fields are type, source, trust, schema, headers and data",
 		},
 		"filter under a dot": {
 			filter("      data:\n        a.b:\n          c: []\n"),

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -51,13 +50,26 @@ func (c *checker) aim(path string, e endpoint, out *catalog.Endpoint) {
 	if e.Claim != "" && e.Claim != destination.ClaimS3 {
 		c.fail(path+".claim", "%q is not %s", e.Claim, destination.ClaimS3)
 	}
-	if e.Region != "" && !regionForm.MatchString(e.Region) {
+	if e.Region != "" && !regionForm().MatchString(e.Region) {
 		c.fail(path+".region", "%q is not a region, such as eu-central-1", e.Region)
 	}
 	to = to.In(e.Region)
 	sigV4 := &catalog.SigV4{Service: to.Service(), Region: to.Region}
 	c.role(path, e.Role, e.ExternalID, sigV4)
 	out.Auth = &catalog.Auth{SigV4: sigV4}
+}
+
+// checkOrderedStream reports an order that the destination would not keep.
+func (c *checker) checkOrderedStream(path string, e catalog.Endpoint) {
+	if e.Destination == nil || !e.Order.On || e.Destination.Group != "" {
+		return
+	}
+	if to, err := destination.Parse(e.URL); err == nil && to.Kind == destination.Kinesis {
+		c.fail(
+			path+".group", "is missing; a stream keeps an order only among records with the same "+
+				"partition key, so ordered needs it",
+		)
+	}
 }
 
 func (c *checker) parseARN(url string) (destination.Destination, error) {
@@ -110,15 +122,15 @@ func given(all []keyed) (keys []string) {
 }
 
 var (
-	regionForm = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
-	roleForm   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
+	regionForm = lazily(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
+	roleForm   = lazily(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
 	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-	externalIDForm = regexp.MustCompile(`^[A-Za-z0-9+=,.@:/_-]+$`)
+	externalIDForm = lazily(`^[A-Za-z0-9+=,.@:/_-]+$`)
 )
 
 // role reads the role to assume.
 func (c *checker) role(path, role, externalID string, out *catalog.SigV4) {
-	if role != "" && !roleForm.MatchString(role) {
+	if role != "" && !roleForm().MatchString(role) {
 		c.fail(path+".role", "%q is not of the form arn:aws:iam::ACCOUNT:role/NAME", role)
 	}
 	out.Role = role
@@ -129,7 +141,7 @@ func (c *checker) role(path, role, externalID string, out *catalog.SigV4) {
 		c.fail(path+".external_id", "is given without role, which it belongs to")
 	}
 	id, ok := c.resolve(path+".external_id", externalID)
-	if ok && (!externalIDForm.MatchString(id) || len(id) < 2 || len(id) > 1224) {
+	if ok && (!externalIDForm().MatchString(id) || len(id) < 2 || len(id) > 1224) {
 		c.fail(
 			path+".external_id",
 			"is not an external id: 2 to 1,224 of letters, digits and +=,.@:/_-",

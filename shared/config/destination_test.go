@@ -9,6 +9,7 @@ import (
 
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/destination"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -65,7 +66,7 @@ func TestDestinations(t *testing.T) {
 	if diff := cmp.Diff(want, got.Endpoints); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	text, err := config.Export(got)
+	text, err := config.Export(got, access.Portal{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +119,12 @@ func TestBadDestinations(t *testing.T) {
 		"claim of a bucket": {
 			"url: 's3://archive/{id}', claim: s3", "claim: does not exist for s3",
 		},
-		"another claim":   {"url: '" + aQueue + "', claim: gcs", `claim: "gcs" is not s3`},
-		"claim of a URL":  {"url: 'https://a.example.com', claim: s3", "claim: is only for"},
+		"another claim":  {"url: '" + aQueue + "', claim: gcs", `claim: "gcs" is not s3`},
+		"claim of a URL": {"url: 'https://a.example.com', claim: s3", "claim: is only for"},
+		"an order without a group": {
+			"url: 'arn:aws:kinesis:eu-central-1:123456789012:stream/s', ordered: true",
+			"group: is missing; a stream keeps an order only",
+		},
 		"stream of a URL": {"url: 'https://a.example.com', stream: x", "stream: is only for"},
 		"headers": {
 			"url: " + bus + ", headers: {a: b}", "headers: is only for an endpoint",

@@ -10,31 +10,39 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Export returns a catalog as a file. It contains no secret: a secret, the value of a header or of
+// Export returns a catalog as a file, with the portal of a tenant (the zero value: nothing is
+// written of it). It contains no secret: a secret, the value of a header or of
 // a setting, and what authenticates to an endpoint are each written as env:NAME. Secrets that the
 // relay has made are left out, so that applying the file keeps them. A reference to AWS Secrets
 // Manager stays as it is.
-func Export(c catalog.Catalog) ([]byte, error) {
-	text, _, err := exported(c)
+func Export(c catalog.Catalog, of access.Portal) ([]byte, error) {
+	text, _, err := exported(c, of)
 	return text, err
 }
 
 // ExportedVariables returns the environment variables that the file of Export refers to, with their
 // values. They are secrets.
 func ExportedVariables(c catalog.Catalog) map[string]string {
-	_, variables, _ := exported(c)
+	_, variables, _ := exported(c, access.Portal{})
 	return variables
 }
 
-func exported(c catalog.Catalog) (text []byte, variables map[string]string, err error) {
+func exported(
+	c catalog.Catalog, of access.Portal,
+) (text []byte, variables map[string]string, err error) {
 	x := &exporter{variables: map[string]string{}}
-	var f file
+	f := file{Portal: exportedPortal(of)}
 	sends := map[string]map[string]string{} // by endpoint and source
 	for _, s := range c.Sources {
-		f.Sources = append(f.Sources, x.source(s))
+		out := x.source(s)
+		if out.Types, err = x.types(s.Types); err != nil {
+			return nil, nil, fmt.Errorf("config: types of %s: %w", s.Name, err)
+		}
+		f.Sources = append(f.Sources, out)
 	}
 	for _, e := range c.Endpoints {
 		f.Endpoints = append(f.Endpoints, x.endpoint(e))
@@ -114,7 +122,7 @@ func (x *exporter) source(s catalog.Source) source {
 	out := source{
 		Name: s.Name, Provider: v.Provider,
 		HMAC: (*hmac)(v.HMAC), EventType: (*locator)(v.EventType), EventID: (*locator)(v.EventID),
-		Once: v.Once, URL: v.URL, AllowedIPs: v.AllowedIPs,
+		Once: v.Once, URL: v.URL, AllowedIPs: v.AllowedIPs, Validate: string(s.Validation),
 		Settings: x.values(v.Settings, "source", s.Name),
 	}
 	if !s.Learns() { // otherwise its provider has sent them
@@ -233,6 +241,10 @@ func nodeOf(v reflect.Value) *yaml.Node {
 	case order:
 		if value.Key == nil {
 			return scalarIf(value.On, "true")
+		}
+	case types:
+		if value.List != nil {
+			return nodeOf(reflect.ValueOf(value.List))
 		}
 	case tenantOf:
 		if value.ID != "" {

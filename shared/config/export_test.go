@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
@@ -80,7 +81,7 @@ func TestAnExportedCatalogIsReadBackAsItWas(t *testing.T) {
 	}
 	text, err := config.Export(catalog.Catalog{
 		Sources: learned, Endpoints: made, Subscriptions: want.Subscriptions,
-	})
+	}, access.Portal{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestAnExportedCatalogIsReadBackAsItWas(t *testing.T) {
 
 func TestAnEmptyCatalogIsExportedAsAnEmptyFile(t *testing.T) {
 	t.Parallel()
-	text, err := config.Export(catalog.Catalog{})
+	text, err := config.Export(catalog.Catalog{}, access.Portal{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestPageHasEveryKey(t *testing.T) {
 	structs := structsOf(t, ".")
 	for table, of := range map[string]string{
 		"source-keys": "source", "hmac-keys": "hmac", "endpoint-keys": "endpoint",
-		"subscription-keys": "subscription",
+		"subscription-keys": "subscription", "type-keys": "eventType",
 	} {
 		var want, got []string
 		for key, typ := range structs[of] {
@@ -40,7 +40,11 @@ func TestPageHasEveryKey(t *testing.T) {
 				want = append(want, key+"."+sub)
 			}
 		}
-		for _, row := range page.Rows(t, referencePage, table) {
+		file := referencePage
+		if table == "type-keys" {
+			file = "../../docs/types.md"
+		}
+		for _, row := range page.Rows(t, file, table) {
 			got = append(got, page.Names(row[0])...)
 		}
 		slices.Sort(want)

@@ -72,6 +72,9 @@ func (c *checker) shape(path string, n *yaml.Node, t reflect.Type) {
 	if n.Kind == yaml.AliasNode && t != nodeType {
 		n = n.Alias
 	}
+	if t == reflect.TypeFor[types]() && n.Kind == yaml.SequenceNode {
+		t = reflect.TypeFor[[]eventType]()
+	}
 	switch scalar := n.Kind == yaml.ScalarNode; {
 	case scalar && t == reflect.TypeFor[order]():
 		t = reflect.TypeFor[bool]()

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"webhook-relay/shared/document"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/trigger"
 )
@@ -60,15 +61,20 @@ func (c *checker) tenantOf(path string, t *tenantOf) *catalog.TenantOf {
 }
 
 // ParseFor is Parse for the catalog of a tenant and a mode. The file's subscriptions may also name
-// sources of the operator's; whether these exist is not checked: see catalog.CheckSource.
+// sources of the operator's; whether these exist is not checked: see catalog.CheckSource. open
+// returns the files that text names: see Files. portal is nil if the file says nothing of the
+// tenant's portal.
 func ParseFor(
 	tenant, name string, text []byte, mode Mode, lookup func(string) (string, bool),
-) (catalog.Catalog, error) {
+	open func(string) ([]byte, error),
+) (next catalog.Catalog, portal *access.Portal, err error) {
 	c, err := checkerFor(tenant, name, mode, lookup)
 	if err != nil {
-		return catalog.Catalog{}, err
+		return next, nil, err
 	}
-	return c.parse(text)
+	c.open = open
+	next, err = c.parse(text)
+	return next, c.portal, err
 }
 
 func checkerFor(
@@ -107,6 +113,8 @@ func CheckTenants(r catalog.Resource) error {
 		problem = &Problem{
 			Path: "tenant", Err: errors.New("is for sources of the operator, not of a tenant"),
 		}
+	case r.Source != nil && len(r.Source.Types) > 0:
+		problem = &Problem{Path: "types", Err: errors.New(tenantsTypes)}
 	case r.Source != nil && trigger.Is(r.Source.Verify.Provider):
 		problem = &Problem{
 			Path: "provider", Err: errors.New(tenantsTrigger(r.Source.Verify.Provider)),

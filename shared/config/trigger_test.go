@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
@@ -23,7 +24,7 @@ func TestSourcesOfTriggers(t *testing.T) {
 		cat.Sources[1].Tenant.JSON != "detail.tenant" {
 		t.Fatalf("%+v, %v", cat.Sources, err)
 	}
-	exported, err := config.Export(cat)
+	exported, err := config.Export(cat, access.Portal{})
 	if again, parseErr := config.Parse("x", exported, nil); err != nil || parseErr != nil ||
 		len(config.Changes(cat, again, cat.Sources[0].LearnUntil)) != 0 {
 		t.Errorf("exported %s: %v, %v", exported, err, parseErr)
@@ -50,7 +51,7 @@ func TestSourcesOfTriggersAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text := "sources: [{name: a, " + tt.source + "}]"
-			_, err := config.ParseFor(tt.tenant, "line", []byte(text), config.Deployed, nil)
+			_, _, err := config.ParseFor(tt.tenant, "line", []byte(text), config.Deployed, nil, nil)
 			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), tt.told) {
 				t.Errorf("error %v, want %q", err, tt.told)
 			}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -88,7 +87,7 @@ var oversizes = []string{
 // for it: "One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes.",
 // "Invalid parameter: Message too long", "Total size of the entries in the request is over the
 // limit.", "Input length must be less than or equal to 262144".
-var tooLong = regexp.MustCompile(
+var tooLong = lazily(
 	`(?i)must be shorter than|too long|over the limit|exceed(s|ed)? the (maximum|limit|max)|` +
 		`length (must be )?less than or equal to|MaxMessageSize`,
 )
@@ -145,7 +144,7 @@ func (f *fault) verdict(status int) Verdict {
 	switch {
 	case slices.Contains(denials, f.code):
 		return Denied
-	case slices.Contains(oversizes, f.code), status == 413, tooLong.MatchString(f.message):
+	case slices.Contains(oversizes, f.code), status == 413, tooLong().MatchString(f.message):
 		return TooLarge
 	case slices.Contains(throttling, f.code), status == 429:
 		return Throttled

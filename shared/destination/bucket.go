@@ -5,27 +5,29 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
 )
 
-const bucketScheme = "s3://"
+const (
+	bucketScheme = "s3://"
+	maxBucket    = 63 // characters of a bucket's name
+)
 
 var (
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-	bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	bucketForm = lazily(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`)
 	// namesEvent finds an expression with the event's id or a value of it.
-	namesEvent = regexp.MustCompile(`\{[^{}]*\b(id|data|headers)\b[^{}]*\}`)
+	namesEvent = lazily(`\{[^{}]*\b(id|data|headers)\b[^{}]*\}`)
 )
 
 // parseBucket reads the address of an object in S3, without its scheme.
 func parseBucket(address string) (Destination, error) {
 	bucket, key, _ := strings.Cut(address, "/")
 	switch {
-	case !bucketForm.MatchString(bucket):
+	case len(bucket) > maxBucket, !bucketForm().MatchString(bucket):
 		return Destination{}, fmt.Errorf(
 			"is not of the form %s, with 3 to 63 of a-z, 0-9, - and . as the bucket", S3.Form(),
 		)
@@ -35,7 +37,7 @@ func parseBucket(address string) (Destination, error) {
 		)
 	case hasGap(key):
 		return Destination{}, errors.New("has an empty segment, . or .. in its key")
-	case !namesEvent.MatchString(strings.NewReplacer("{{", "", "}}", "").Replace(key)):
+	case !namesEvent().MatchString(strings.NewReplacer("{{", "", "}}", "").Replace(key)):
 		return Destination{}, errors.New(
 			"gives every webhook the same key, so that each replaces the one before; put {id} " +
 				"into the key, or a value such as {data.order.id}",
@@ -89,6 +91,10 @@ func (m Message) objectKey() (string, error) {
 	return key, nil
 }
 
+// maxMetadata is the longest value of an object's metadata that is sent. S3 refuses an object with
+// more than 2 KB of metadata in all.
+const maxMetadata = 512
+
 // putObject is https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html The bucket is in
 // the path and not in the host's name: a certificate for *.s3.REGION.amazonaws.com does not hold
 // for a bucket with a dot in its name.
@@ -106,7 +112,7 @@ func putObject(d Destination, m Message, o Options) (Request, error) {
 		Body: content, Header: map[string]string{}, Key: key,
 	}
 	for name, value := range m.attributes() {
-		if isHeaderText(value) {
+		if isHeaderText(value) && len(value) <= maxMetadata {
 			r.Header["x-amz-meta-"+name] = value
 		}
 	}

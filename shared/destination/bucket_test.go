@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +108,12 @@ func TestObject(t *testing.T) {
 			url:    "https://s3.cn-north-1.amazonaws.com.cn/my.bucket/evt_1",
 			header: header(nil), body: `{"n":1}`,
 		},
+		"a type that is too long for metadata": {
+			address: bucket, url: path, change: func(m *destination.Message) {
+				m.Event.Type = strings.Repeat("x", 513)
+			},
+			header: header(map[string]string{"x-amz-meta-relay-event-type": ""}), body: `{"n":1}`,
+		},
 		"a type that no header can have": {
 			address: bucket, url: path, change: func(m *destination.Message) { m.Event.Type = "é" },
 			header: header(map[string]string{"x-amz-meta-relay-event-type": ""}), body: `{"n":1}`,
@@ -175,6 +183,32 @@ func TestTheSameObject(t *testing.T) {
 	if err != nil || first.URL != second.URL || !bytes.Equal(first.Body, second.Body) {
 		t.Errorf("%v, %s, %s", err, first.URL, second.URL)
 	}
+}
+
+// FuzzObject: no value of a webhook leaves its segment of the key, and the URL has the key as it is.
+func FuzzObject(f *testing.F) {
+	f.Add("a/b", "..")
+	f.Add("", "\x00%2F\xff")
+	f.Add("é?#&", "{id}//")
+	f.Fuzz(func(t *testing.T, eventType, header string) {
+		m := message(`{}`)
+		m.Event.Type, m.Event.Header = eventType, map[string]string{"x": header}
+		r, err := objectOf(
+			t, "s3://archive/a/{type}/{headers.x}-{type}/{id}", m, destination.Options{},
+		)
+		if err != nil {
+			return // it is too long
+		}
+		u, err := url.Parse(r.URL)
+		if err != nil || u.Path != "/archive/"+r.Key || u.RawQuery != "" || u.Fragment != "" {
+			t.Fatalf("%v: %s for %q", err, r.URL, r.Key)
+		}
+		segments := strings.Split(r.Key, "/")
+		if len(segments) != 4 || segments[0] != "a" || segments[3] != "evt_1" ||
+			slices.Contains(segments, "") || slices.Contains(segments, "..") {
+			t.Errorf("%q", segments)
+		}
+	})
 }
 
 func TestAKeyThatIsTooLong(t *testing.T) {

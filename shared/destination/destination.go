@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Kind is an AWS service that can be a destination.
@@ -69,14 +70,16 @@ const (
 
 // kind is what differs between the services.
 type kind struct {
-	arn      *regexp.Regexp
-	form     string   // of the ARN, for people
-	envelope Envelope // default
-	onlyJSON bool     // the content must be JSON
-	options  []string // keys of the configuration that it has, beside envelope
-	action   func(Options) string
-	request  func(Destination, Message, Options) (Request, error)
-	failed   func(answer) *fault // looks for a failure in a 2xx; nil: there is none
+	arn           func() *regexp.Regexp
+	longest       int      // characters of the name
+	longestBehind int      // and of what follows a colon in it
+	form          string   // of the ARN, for people
+	envelope      Envelope // default
+	onlyJSON      bool     // the content must be JSON
+	options       []string // keys of the configuration that it has, beside envelope
+	action        func(Options) string
+	request       func(Destination, Message, Options) (Request, error)
+	failed        func(answer) *fault // looks for a failure in a 2xx; nil: there is none
 }
 
 // traits returns what differs for the kind. known is false if there is no such kind.
@@ -84,40 +87,40 @@ func (k Kind) traits() (t kind, known bool) {
 	switch k {
 	case SQS:
 		return kind{
-			arn: queueForm, form: "arn:aws:sqs:REGION:ACCOUNT:QUEUE", envelope: Raw,
+			arn: queueForm, longest: 80, form: "arn:aws:sqs:REGION:ACCOUNT:QUEUE", envelope: Raw,
 			options: []string{"group", "claim"}, action: always("sqs:SendMessage"), request: sendMessage,
 		}, true
 	case SNS:
 		return kind{
-			arn: topicForm, form: "arn:aws:sns:REGION:ACCOUNT:TOPIC", envelope: Raw,
+			arn: queueForm, longest: 256, form: "arn:aws:sns:REGION:ACCOUNT:TOPIC", envelope: Raw,
 			options: []string{"group", "claim"}, action: always("sns:Publish"), request: publish,
 		}, true
 	case Events:
 		return kind{
-			arn: busForm, form: "arn:aws:events:REGION:ACCOUNT:event-bus/BUS", envelope: JSON,
+			arn: busForm, longest: 256, form: "arn:aws:events:REGION:ACCOUNT:event-bus/BUS", envelope: JSON,
 			onlyJSON: true, options: []string{"detail_type", "bus_source", "claim"},
 			action: always("events:PutEvents"), request: putEvents, failed: failedEntry,
 		}, true
 	case Lambda:
 		return kind{
-			arn: functionForm, form: "arn:aws:lambda:REGION:ACCOUNT:function:NAME", envelope: JSON,
+			arn: functionForm, longest: 64, longestBehind: 128, form: "arn:aws:lambda:REGION:ACCOUNT:function:NAME", envelope: JSON,
 			onlyJSON: true, options: []string{"wait", "claim"}, action: always("lambda:InvokeFunction"),
 			request: invoke, failed: failedFunction,
 		}, true
 	case States:
 		return kind{
-			arn: machineForm, form: "arn:aws:states:REGION:ACCOUNT:stateMachine:NAME",
+			arn: machineForm, longest: 80, longestBehind: 80, form: "arn:aws:states:REGION:ACCOUNT:stateMachine:NAME",
 			envelope: JSON, onlyJSON: true, options: []string{"wait", "claim"}, action: startAction,
 			request: startExecution, failed: failedExecution,
 		}, true
 	case Kinesis:
 		return kind{
-			arn: streamForm, form: "arn:aws:kinesis:REGION:ACCOUNT:stream/STREAM", envelope: JSON,
+			arn: streamForm, longest: 128, form: "arn:aws:kinesis:REGION:ACCOUNT:stream/STREAM", envelope: JSON,
 			options: []string{"group", "claim"}, action: always("kinesis:PutRecord"), request: putRecord,
 		}, true
 	case Firehose:
 		return kind{
-			arn: deliveryForm, form: "arn:aws:firehose:REGION:ACCOUNT:deliverystream/STREAM",
+			arn: deliveryForm, longest: 64, form: "arn:aws:firehose:REGION:ACCOUNT:deliverystream/STREAM",
 			envelope: JSON, options: []string{"claim"}, action: always("firehose:PutRecord"),
 			request: putDelivery,
 		}, true
@@ -128,7 +131,7 @@ func (k Kind) traits() (t kind, known bool) {
 		}, true
 	case Logs:
 		return kind{
-			arn: groupForm, form: "arn:aws:logs:REGION:ACCOUNT:log-group:GROUP", envelope: JSON,
+			arn: groupForm, longest: 512, form: "arn:aws:logs:REGION:ACCOUNT:log-group:GROUP", envelope: JSON,
 			options: []string{"stream", "claim"}, action: always("logs:PutLogEvents"),
 			request: putLogEvents, failed: rejectedEvent,
 		}, true
@@ -143,21 +146,33 @@ func (k Kind) must() kind {
 	return t
 }
 
-// The forms of what follows the account in an ARN. The first group is the name.
+// The forms of what follows the account in an ARN. The first group is the name. How long it may be
+// is in kind: a pattern that counts to 512 takes a millisecond to compile.
 var (
-	queueForm    = regexp.MustCompile(`^([A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo)$`)
-	topicForm    = regexp.MustCompile(`^([A-Za-z0-9_-]{1,256}|[A-Za-z0-9_-]{1,251}\.fifo)$`)
-	busForm      = regexp.MustCompile(`^event-bus/([A-Za-z0-9/._-]{1,256})$`)
-	functionForm = regexp.MustCompile(
-		`^function:([A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]{1,128})?)$`,
-	)
-	machineForm = regexp.MustCompile(
-		`^stateMachine:([A-Za-z0-9_-]{1,80}(:[A-Za-z0-9_-]{1,80})?)$`,
-	)
-	streamForm   = regexp.MustCompile(`^stream/([A-Za-z0-9_.-]{1,128})$`)
-	deliveryForm = regexp.MustCompile(`^deliverystream/([A-Za-z0-9_.-]{1,64})$`)
-	groupForm    = regexp.MustCompile(`^log-group:([A-Za-z0-9_/.#-]{1,512})$`)
+	queueForm    = lazily(`^([A-Za-z0-9_-]+(\.fifo)?)$`)
+	busForm      = lazily(`^event-bus/([A-Za-z0-9/._-]+)$`)
+	functionForm = lazily(`^function:([A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?)$`)
+	machineForm  = lazily(`^stateMachine:([A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?)$`)
+	streamForm   = lazily(`^stream/([A-Za-z0-9_.-]+)$`)
+	deliveryForm = lazily(`^deliverystream/([A-Za-z0-9_.-]+)$`)
+	groupForm    = lazily(`^log-group:([A-Za-z0-9_/.#-]+)$`)
 )
+
+// lazily returns a pattern that is compiled when it is first needed: every function links this
+// package, and most never need it.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
+// nameIn returns the name in what follows the account in an ARN.
+func (k kind) nameIn(resource string) (name string, ok bool) {
+	found := k.arn().FindStringSubmatch(resource)
+	if found == nil {
+		return "", false
+	}
+	first, qualifier, _ := strings.Cut(found[1], ":")
+	return found[1], len(first) <= k.longest && len(qualifier) <= k.longestBehind
+}
 
 const mebibyte = 1 << 20
 
@@ -185,7 +200,7 @@ func Is(url string) bool {
 }
 
 var (
-	arnForm = regexp.MustCompile(
+	arnForm = lazily(
 		`^arn:(aws[a-z-]*):([a-z]+):([a-z]{2}(-[a-z]+)+-[0-9]{1,2}):([0-9]{12}):(.+)$`,
 	)
 	errNoARN = errors.New(
@@ -202,7 +217,7 @@ func Parse(url string) (Destination, error) {
 	if strings.Contains(url, ":s3:") {
 		return Destination{}, errors.New("is an ARN of S3; write s3://BUCKET/KEY instead")
 	}
-	found := arnForm.FindStringSubmatch(url)
+	found := arnForm().FindStringSubmatch(url)
 	if found == nil {
 		return Destination{}, errNoARN
 	}
@@ -216,11 +231,11 @@ func Parse(url string) (Destination, error) {
 	d := Destination{
 		Kind: Kind(found[2]), ARN: url, Partition: found[1], Region: found[3], Account: found[5],
 	}
-	name := k.arn.FindStringSubmatch(found[6])
-	if name == nil {
+	name, ok := k.nameIn(found[6])
+	if !ok {
 		return Destination{}, fmt.Errorf("is not of the form %s", k.form)
 	}
-	d.Name = name[1]
+	d.Name = name
 	return d, nil
 }
 

@@ -149,24 +149,9 @@ func (c *Client) post(
 	var seen progress
 	// not an http.Client, which would follow redirects and quote the URL in its errors
 	resp, err := roundTrip(transport, req, &seen)
-	switch {
-	case err == nil:
-	case attempt.Err() != nil:
-		return relay.Reply{}, false, &relay.PostError{
-			Outcome: relay.TimedOut,
-			Err:     told{text: seen.missing() + " within " + p.Timeout.String(), cause: err},
-		}
-	default:
-		err = explain(err)
-		if failed, ok := errors.AsType[*relay.PostError](err); ok &&
-			failed.Outcome == relay.Broken && seen.refusedCertificate() {
-			failed.Outcome = relay.TLSFailed
-			failed.Err = told{
-				text:  "TLS: connection lost after the endpoint asked for a client certificate",
-				cause: failed.Err,
-			}
-		}
-		return relay.Reply{}, false, err
+	timing := seen.timing()
+	if err != nil {
+		return relay.Reply{}, false, withTiming(timing, seen.failure(attempt, p, err))
 	}
 	if resp.StatusCode == http.StatusUnauthorized && token.value != "" {
 		c.tokens.drop(p.Auth.OAuth2, token.value)
@@ -174,7 +159,9 @@ func (c *Client) post(
 	}
 	defer func() { _ = resp.Body.Close() }() // drops the connection if the body has more to read
 	defer time.AfterFunc(bodyTimeout, cancel).Stop()
-	reply = relay.Reply{StatusCode: resp.StatusCode, Header: replyHeader(resp.Header)}
+	reply = relay.Reply{
+		StatusCode: resp.StatusCode, Header: replyHeader(resp.Header), Timing: timing,
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyLimit(p)))
 	cut := err != nil || len(body) >= relay.MaxResponseBytes
 	if p.To != nil {
@@ -183,6 +170,26 @@ func (c *Client) post(
 	}
 	reply.Body = redact(body, req, p, cut)
 	return reply, withdrawn, nil
+}
+
+// failure returns the error of a request without an answer, as Post has it.
+func (p *progress) failure(attempt context.Context, post relay.Post, err error) error {
+	if attempt.Err() != nil {
+		return &relay.PostError{
+			Outcome: relay.TimedOut,
+			Err:     told{text: p.missing() + " within " + post.Timeout.String(), cause: err},
+		}
+	}
+	err = explain(err)
+	if failed, ok := errors.AsType[*relay.PostError](err); ok &&
+		failed.Outcome == relay.Broken && p.refusedCertificate() {
+		failed.Outcome = relay.TLSFailed
+		failed.Err = told{
+			text:  "TLS: connection lost after the endpoint asked for a client certificate",
+			cause: failed.Err,
+		}
+	}
+	return err
 }
 
 func (c *Client) newRequest(ctx context.Context, p relay.Post) (*http.Request, error) {

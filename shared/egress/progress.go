@@ -23,14 +23,27 @@ const (
 // progress records how far a request has come, as reported by net/http.
 type progress struct {
 	phase  atomic.Int32 // set by net/http's goroutines
-	conn   net.Conn     // the last connection that the request was sent on
+	times  times
+	conn   net.Conn // the last connection that the request was sent on
 	conns  int
 	reused bool
 }
 
 func (p *progress) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		TLSHandshakeStart: func() { p.phase.CompareAndSwap(connecting, shaking) },
+		DNSStart:     func(httptrace.DNSStartInfo) { p.times.dns.begin() },
+		DNSDone:      func(httptrace.DNSDoneInfo) { p.times.dns.end() },
+		ConnectStart: func(string, string) { p.times.connect.begin() },
+		ConnectDone: func(_, _ string, err error) {
+			if err == nil { // else the next address is tried, or it is over
+				p.times.connect.end()
+			}
+		},
+		TLSHandshakeStart: func() {
+			p.phase.CompareAndSwap(connecting, shaking)
+			p.times.tls.begin()
+		},
+		TLSHandshakeDone: func(tls.ConnectionState, error) { p.times.tls.end() },
 		GotConn: func(got httptrace.GotConnInfo) {
 			p.conn, p.reused = got.Conn, got.Reused
 			p.conns++
@@ -39,18 +52,25 @@ func (p *progress) trace() *httptrace.ClientTrace {
 		WroteRequest: func(wrote httptrace.WroteRequestInfo) {
 			if wrote.Err == nil {
 				p.phase.CompareAndSwap(sending, waiting)
+				p.times.answer.begin()
 			}
 		},
-		GotFirstResponseByte: func() { p.phase.Store(answering) },
+		GotFirstResponseByte: func() {
+			p.phase.Store(answering)
+			p.times.answer.end()
+		},
 	}
 }
 
-// noteHandshake tells the request that its connection begins the handshake. If a program dials TLS
-// itself, net/http leaves this call to it.
-func noteHandshake(ctx context.Context) {
-	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.TLSHandshakeStart != nil {
-		trace.TLSHandshakeStart()
+// noteHandshake tells the request that its connection begins the handshake, and returns what tells
+// it of the end. If a program dials TLS itself, net/http leaves these calls to it.
+func noteHandshake(ctx context.Context) (done func(error)) {
+	trace := httptrace.ContextClientTrace(ctx)
+	if trace == nil || trace.TLSHandshakeStart == nil {
+		return func(error) {}
 	}
+	trace.TLSHandshakeStart()
+	return func(err error) { trace.TLSHandshakeDone(tls.ConnectionState{}, err) }
 }
 
 // missing returns what the request is waiting for.

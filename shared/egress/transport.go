@@ -109,13 +109,14 @@ func (d dialer) secure(config *tls.Config) dialer {
 		if err != nil {
 			return nil, err
 		}
-		noteHandshake(ctx)
+		done := noteHandshake(ctx)
 		config := config.Clone()
 		config.ServerName = host
 		asked := &askingConn{Conn: conn}
 		config.GetClientCertificate = asked.certificate(config.Certificates)
 		secure := tls.Client(asked, config)
-		if err := within(ctx, handshakeTimeout, "no end", secure.HandshakeContext); err != nil {
+		err = within(ctx, handshakeTimeout, "no end", secure.HandshakeContext)
+		if done(err); err != nil {
 			_ = conn.Close()
 			return nil, handshakeError{err}
 		}

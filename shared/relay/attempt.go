@@ -158,13 +158,13 @@ func (d *Deliverer) request(
 // attempt is used up.
 func (a *Attempt) conclude(reply Reply, err error) error {
 	if failed, ok := errors.AsType[*PostError](err); ok {
-		a.Outcome, a.Error = failed.Outcome, failed.Err.Error()
+		a.Outcome, a.Error, a.Timing = failed.Outcome, failed.Err.Error(), failed.Timing
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	a.StatusCode, a.Response = reply.StatusCode, reply.Body
+	a.StatusCode, a.Response, a.Timing = reply.StatusCode, reply.Body, reply.Timing
 	accepted := a.StatusCode >= 200 && a.StatusCode < 300
 	if reply.Result != nil {
 		accepted, a.Error = reply.Result.Verdict == destination.Accepted, reply.Result.Text

@@ -525,6 +525,32 @@ func TestAuthSignsWithAPrivateKey(t *testing.T) {
 	}
 }
 
+// The provider's signature covers what a transform made, as the relay's own does.
+func TestAuthSignsWhatIsSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newAuthRig(t, nil, func(ep *catalog.Endpoint) {
+			ep.Auth = &catalog.Auth{
+				Signature: &catalog.Signature{Provider: "github", Secret: "secret"},
+			}
+			ep.Sends = map[string]string{"app": `{"body":{"n":"{data.a}"}}`}
+		})
+		r.mustPost("1", "push", `{"a":1}`)
+		r.pump()
+		v, err := verify.New(verify.Config{Provider: "github"}, []string{"secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := r.poster.posts[0]
+		if _, err := v.Verify(
+			t.Context(), verify.Request{Header: p.Header, Body: p.Body, ReceivedAt: time.Now()},
+		); err != nil || string(p.Body) != `{"n":1}` {
+			t.Errorf("%v: %s", err, p.Body)
+		}
+		verifySignature(t, p)
+	})
+}
+
 // The headers that a provider sends beside its signature are sent too. A made-up value does not
 // replace the operator's or the webhook's.
 func TestAuthSendsWhatTheProviderSendsBesideItsSignature(t *testing.T) {

@@ -25,6 +25,17 @@ func packBody(body []byte) (z []byte, compressed bool) {
 	return body, false
 }
 
+// size returns about how many bytes the body has.
+func (e Event) size() int {
+	switch {
+	case e.BodyRef != nil:
+		return e.BodyRef.Size
+	case e.Packed != nil:
+		return 8 * len(e.Packed)
+	}
+	return len(e.Body)
+}
+
 // Content returns the event's body as it came, wherever it is stored. It may be e.Body itself.
 // Errors: ErrFormat if a compressed body is damaged, and those of Bodies.
 func (e Event) Content(ctx context.Context, bodies Bodies) ([]byte, error) {

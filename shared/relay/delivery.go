@@ -56,6 +56,8 @@ const (
 	Declined Reason = "declined"
 	// the transform failed for this event; Attempt.Error says why
 	TransformFailed Reason = "transform"
+	// the event is not as the schema of its type wants it, and the source refuses such events
+	SchemaFailed Reason = "schema"
 	// the event is larger than its destination takes
 	TooLarge Reason = "too_large"
 )
@@ -65,11 +67,22 @@ type Attempt struct {
 	Number     int           // 1 for the first; counts over all cycles
 	At         time.Time     // UTC, whole milliseconds; its start
 	Duration   time.Duration // whole milliseconds
+	Timing     Timing
 	Outcome    Outcome
 	StatusCode int // 0: no status line came
 	// what went wrong, without secrets; "" after an answer, unless a destination gave it
 	Error    string
 	Response []byte // the first MaxResponseBytes of the answer's body
+}
+
+// Timing is how long the phases of an attempt's request took, in whole milliseconds. A phase that
+// was not over when the attempt ended lasts until then. Zero: less than half a millisecond, or
+// there was no such phase, as on a connection that was open already.
+type Timing struct {
+	DNS       time.Duration // the lookup of the host's name
+	Connect   time.Duration // TCP
+	TLS       time.Duration // the handshake
+	FirstByte time.Duration // from the end of the request to the first byte of the answer
 }
 
 // MaxResponseBytes is how many bytes of an answer are read and kept with the attempt.

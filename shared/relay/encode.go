@@ -43,6 +43,9 @@ func (d eventDoc) AppendJSON(b []byte) []byte {
 		b = format.AppendAny(b, "holder", d.Holder)
 	}
 	b = format.AppendTextUnlessEmpty(b, "deliveryId", d.DeliveryID)
+	if d.Schema != nil {
+		b = format.AppendAny(b, "schema", d.Schema)
+	}
 	return append(b, '}')
 }
 
@@ -72,6 +75,9 @@ func (d attemptDoc) AppendJSON(b []byte) []byte {
 	b = format.AppendInt(append(b, '{'), "number", d.Number)
 	b = format.AppendTime(b, "at", d.At)
 	b = format.AppendInt(b, "durationMs", d.DurationMs)
+	if d.TimingMs != (timingDoc{}) {
+		b = format.AppendAny(b, "timingMs", d.TimingMs)
+	}
 	b = format.AppendText(b, "outcome", d.Outcome)
 	b = format.AppendIntUnlessZero(b, "statusCode", d.StatusCode)
 	b = format.AppendTextUnlessEmpty(b, "error", d.Error)

@@ -36,6 +36,7 @@ type Event struct {
 	BodyRef    *BodyRef        // the stored large body; nil when Body or Packed holds it
 	Holder     document.Holder // where the document is within the body
 	DeliveryID string          // the provider's own id of the webhook; "" where it has none
+	Schema     *SchemaResult   // of its type's schema; nil: the type has none
 }
 
 // document reads the document in body, which is the event's body wherever it was stored.

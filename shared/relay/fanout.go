@@ -56,6 +56,8 @@ var errUnsettled = errors.New("relay: duplicate of a message that was routed a m
 type FanoutConfig struct {
 	Subscriptions catalog.Subscriptions
 	Events        Events
+	// the types of sources, whose schemas events are checked against; nil: none are
+	Types catalog.Types
 	// large bodies, for filters on data and for the keys of ordered endpoints
 	Bodies    Bodies
 	Delivery  Queue        // first attempts
@@ -77,6 +79,7 @@ type FanoutConfig struct {
 type Fanout struct {
 	cfg    FanoutConfig
 	router *Router
+	types  *checker // nil: nothing is checked
 	failed failures
 }
 
@@ -98,11 +101,15 @@ func NewFanout(cfg FanoutConfig) (*Fanout, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
-	return &Fanout{
+	f := &Fanout{
 		cfg:    cfg,
 		router: NewRouter(cfg.Subscriptions, cfg.Bodies, cfg.CacheTTL, cfg.Now),
 		failed: failures{counts: cfg.Failures, random: cfg.Random},
-	}, nil
+	}
+	if cfg.Types != nil {
+		f.types = newChecker(cfg.Types, cfg.Bodies, cfg.CacheTTL, cfg.Now)
+	}
+	return f, nil
 }
 
 // Process routes a batch of ingest messages and returns an Action for each. A finished message is
@@ -200,7 +207,13 @@ func (f *Fanout) look(ctx context.Context, m Message) (routing, error) {
 			Send(ctx, f.cfg.Poison, Outgoing{Body: m.Body, Resent: true})
 	}
 	r := routing{event: e, raw: m.Body, result: Routed}
-	seen, err := f.router.look(ctx, e)
+	if r.event.Schema, err = f.types.check(ctx, e); err != nil {
+		return r, err
+	}
+	if r.event.Schema != nil {
+		r.raw = EncodeEvent(r.event)
+	}
+	seen, err := f.router.look(ctx, r.event)
 	r.endpoints, r.undecided, r.groups = seen.wanted, seen.undecided, seen.groups
 	return r, err
 }

@@ -47,6 +47,10 @@ var (
 		History: []relay.Attempt{
 			{
 				Number: 1, At: at, Duration: 12 * time.Millisecond, Outcome: relay.FailedAnswer,
+				Timing: relay.Timing{
+					DNS: time.Millisecond, Connect: 2 * time.Millisecond,
+					TLS: 3 * time.Millisecond, FirstByte: 4 * time.Millisecond,
+				},
 				StatusCode: 503, Response: []byte{0, 255},
 			},
 			{

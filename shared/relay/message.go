@@ -31,6 +31,7 @@ type eventDoc struct {
 	BodyRef    *BodyRef        `json:"bodyRef,omitempty"`
 	Holder     document.Holder `json:"holder,omitzero"`
 	DeliveryID string          `json:"deliveryId,omitempty"`
+	Schema     *SchemaResult   `json:"schema,omitempty"`
 }
 
 // recordDoc is the JSON form of an event's record.
@@ -48,10 +49,30 @@ type attemptDoc struct {
 	Number     int       `json:"number"`
 	At         time.Time `json:"at"`
 	DurationMs int64     `json:"durationMs"`
+	TimingMs   timingDoc `json:"timingMs,omitzero"`
 	Outcome    Outcome   `json:"outcome"`
 	StatusCode int       `json:"statusCode,omitempty"`
 	Error      string    `json:"error,omitempty"`
 	Response   []byte    `json:"response,omitempty"`
+}
+
+// timingDoc has milliseconds: of DNS, connect, TLS and first byte.
+type timingDoc [4]int64
+
+func toTimingDoc(t Timing) timingDoc {
+	return timingDoc{
+		t.DNS.Milliseconds(), t.Connect.Milliseconds(), t.TLS.Milliseconds(),
+		t.FirstByte.Milliseconds(),
+	}
+}
+
+func (d timingDoc) timing() Timing {
+	return Timing{
+		DNS:       time.Duration(d[0]) * time.Millisecond,
+		Connect:   time.Duration(d[1]) * time.Millisecond,
+		TLS:       time.Duration(d[2]) * time.Millisecond,
+		FirstByte: time.Duration(d[3]) * time.Millisecond,
+	}
 }
 
 type deliveryDoc struct {
@@ -118,7 +139,7 @@ func toEventDoc(e Event) eventDoc {
 		Tenant: e.Tenant, Type: e.Type,
 		Trust: string(e.Trust), ReceivedAt: e.ReceivedAt, Header: e.Header, Trace: e.Trace,
 		Body: e.Body, Packed: e.Packed, BodyRef: e.BodyRef, Holder: e.Holder,
-		DeliveryID: e.DeliveryID,
+		DeliveryID: e.DeliveryID, Schema: e.Schema,
 	}
 }
 
@@ -134,6 +155,7 @@ func (d eventDoc) event() (Event, error) {
 		Trust:      verify.Trust(d.Trust),
 		ReceivedAt: d.ReceivedAt.UTC(), Header: d.Header, Trace: d.Trace, Body: d.Body,
 		Packed: d.Packed, BodyRef: d.BodyRef, Holder: d.Holder, DeliveryID: d.DeliveryID,
+		Schema: d.Schema,
 	}, nil
 }
 
@@ -217,7 +239,8 @@ func DecodeDelivery(b []byte) (Delivery, error) {
 
 func toAttemptDoc(a Attempt) attemptDoc {
 	return attemptDoc{
-		Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(), Outcome: a.Outcome,
+		Number: a.Number, At: a.At, DurationMs: a.Duration.Milliseconds(),
+		TimingMs: toTimingDoc(a.Timing), Outcome: a.Outcome,
 		StatusCode: a.StatusCode, Error: a.Error, Response: a.Response,
 	}
 }
@@ -225,7 +248,8 @@ func toAttemptDoc(a Attempt) attemptDoc {
 func (d attemptDoc) attempt() Attempt {
 	return Attempt{
 		Number: d.Number, At: d.At.UTC(), Duration: time.Duration(d.DurationMs) * time.Millisecond,
-		Outcome: d.Outcome, StatusCode: d.StatusCode, Error: d.Error, Response: d.Response,
+		Timing: d.TimingMs.timing(), Outcome: d.Outcome, StatusCode: d.StatusCode, Error: d.Error,
+		Response: d.Response,
 	}
 }
 

@@ -200,6 +200,7 @@ type Reply struct {
 	StatusCode int
 	Header     Header // those of ReplyHeaders; nil if there are none
 	Body       []byte // at most MaxResponseBytes
+	Timing     Timing
 	// Result is what the answer of Post.To means; nil: the status says it
 	Result *destination.Result
 }
@@ -208,6 +209,7 @@ type Reply struct {
 type PostError struct {
 	Outcome Outcome // never Succeeded nor FailedAnswer
 	Err     error   // without secrets: it does not contain the URL's query
+	Timing  Timing
 }
 
 func (e *PostError) Error() string { return string(e.Outcome) + ": " + e.Err.Error() }

@@ -9,6 +9,7 @@ import (
 
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/schema"
 	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
@@ -79,6 +80,7 @@ type intake struct {
 	*verify.Verifier
 	tenantOf   *catalog.TenantOf // nil: its events belong to the source's tenant
 	trigger    string            // the provider whose queue feeds it; "": it receives over HTTP
+	rejects    checks            // the schemas that a webhook must fit to be accepted
 	learning   bool              // it has no secret yet: its provider will send one in a handshake
 	learnUntil time.Time         // it accepts that secret until then; zero: it does not
 }
@@ -87,7 +89,7 @@ type intake struct {
 // addresses.
 const intakeBytes = 8 << 10
 
-func (intake) Bytes() int      { return intakeBytes }
+func (i intake) Bytes() int    { return intakeBytes + i.rejects.size }
 func (i intake) Lasting() bool { return !i.learning }
 
 // lineup is the order of the events of a source, as the subscriptions of one tenant need it.
@@ -234,6 +236,9 @@ func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, 
 	}
 	if e.Tenant, err = tenantOf(e, in.Header, source.tenantOf); err != nil {
 		return Event{}, Answer{}, err
+	}
+	if result := source.rejects.check(e, e.Body); result != nil && result.Status == schema.Failed {
+		return Event{}, Answer{}, fmt.Errorf("%w: %s", ErrSchema, result.text())
 	}
 	e.ID = eventID(e.Tenant, e.Source, found)
 	if err := r.accept(ctx, e); err != nil {
@@ -390,8 +395,17 @@ func (r *Receiver) loadSource(
 	if err != nil {
 		return intake{}, fmt.Errorf("source %s: %w", k, err)
 	}
+	var rejects checks
+	if src.Validation == catalog.Reject {
+		if rejects, err = newChecks(
+			catalog.EventTypes{Types: src.Types, Validation: src.Validation},
+		); err != nil {
+			return intake{}, fmt.Errorf("source %s: %w", k, err)
+		}
+	}
 	return intake{
-		Verifier: v, tenantOf: src.Tenant, learning: src.Learns() && len(src.Secrets) == 0,
+		Verifier: v, tenantOf: src.Tenant, rejects: rejects,
+		learning: src.Learns() && len(src.Secrets) == 0,
 		learnUntil: src.LearnUntil,
 	}, nil
 }

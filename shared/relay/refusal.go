@@ -26,6 +26,7 @@ const (
 	RefusedMalformed Refusal = "malformed" // a malformed signature, more than one, a trigger's form
 	RefusedMismatch  Refusal = "mismatch"  // no secret makes this signature, or a wrong token
 	RefusedTimestamp Refusal = "timestamp" // signed too long ago, or in the future
+	RefusedSchema    Refusal = "schema"    // not as the schema of its type wants it
 	RefusedOther     Refusal = "other"
 )
 
@@ -45,6 +46,7 @@ var refusals = []struct {
 	{verify.ErrRepeated, RefusedMalformed},
 	{trigger.ErrForm, RefusedMalformed},
 	{verify.ErrMismatch, RefusedMismatch},
+	{ErrSchema, RefusedSchema},
 	{verify.ErrStale, RefusedTimestamp},
 	{verify.ErrFuture, RefusedTimestamp},
 }

@@ -147,7 +147,7 @@ func (r *rig) build(wrap func(ports) ports) {
 		Reporter: &r.reports,
 	}))
 	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: p.subs, Events: p.events, Bodies: p.bodies,
+		Subscriptions: p.subs, Types: &r.catalog, Events: p.events, Bodies: p.bodies,
 		Delivery: valued{p.delivery, r.t},
 		Ordered:  p.orderedDelivery, Poison: p.ingestDL, Failures: p.failures,
 		Reporter: &r.reports, Retention: r.retention,

@@ -126,8 +126,8 @@ func (r *Router) Wanting(ctx context.Context, e Event) (endpoints, undecided []s
 // filtered returns an event as the filters of a catalog see it.
 func filtered(e Event, k catalog.Key, doc document.Document) route.Event {
 	return route.Event{
-		Type: e.Type, Source: k.Name, Trust: string(e.Trust), Header: e.Header, Data: doc.Text,
-		Opaque: doc.Opaque,
+		Type: e.Type, Source: k.Name, Trust: string(e.Trust), Schema: e.Schema.status(),
+		Header: e.Header, Data: doc.Text, Opaque: doc.Opaque,
 	}
 }
 

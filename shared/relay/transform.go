@@ -59,6 +59,10 @@ func (t *target) transformOf(source string) (*transform.Transform, error) {
 // for which the transform fails, or leaves nothing, takes nothing of a limit and is no probe. ended
 // is the attempt that is recorded then; nil: go on with ep, which may be newer.
 func (s *step) shape(ctx context.Context, ep *target) (_ *target, ended *attemptResult, err error) {
+	if result := s.event.Schema; result != nil && result.Refused {
+		a := s.skip(SchemaFailed, result.text())
+		return ep, &a, nil
+	}
 	if ep.spec(s.event.Source) == "" && ep.to == nil {
 		return ep, nil, nil
 	}

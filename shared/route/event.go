@@ -10,6 +10,7 @@ type Event struct {
 	Type   string
 	Source string
 	Trust  string
+	Schema string            // what checking it against its type's schema gave; "": there is none
 	Header map[string]string // lower-case names
 	// Data is the event's document, as valid JSON (RFC 8259) in valid UTF-8, nested at most 512
 	// levels deep. Empty: the event has none. It is read only if Table.NeedsBody says so.
@@ -105,6 +106,7 @@ func (r *reader) event(w *want, e Event, withData bool) object {
 	add(typeField, e.Type)
 	add(sourceField, e.Source)
 	add(trustField, e.Trust)
+	add(schemaField, e.Schema)
 	if field := w.fields[headersField]; field != nil {
 		header := value{objects: []object{r.headers(field, e.Header)}}
 		o = append(o, member{number: field.number, value: header})

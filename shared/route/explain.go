@@ -263,6 +263,8 @@ func (x *explanation) found(path []string) []string {
 		text = e.Source
 	case trustField:
 		text = e.Trust
+	case schemaField:
+		text = e.Schema
 	case headersField:
 		text = e.Header[path[1]]
 	default:

@@ -58,16 +58,20 @@ const (
 	typeField    = "type"
 	sourceField  = "source"
 	trustField   = "trust"
+	schemaField  = "schema"
 	headersField = "headers"
 	dataField    = "data"
 )
 
-// trusts are the possible values of the field trust.
-var trusts = []string{"verified", "authenticated", "unverified"}
+// closed are the fields with a closed set of values.
+var closed = map[string][]string{
+	trustField:  {"verified", "authenticated", "unverified"},
+	schemaField: {"passed", "failed", "unchecked"},
+}
 
 // ParseFilter reads a filter. It is a JSON object with any of the fields type, source, trust,
-// headers and data. A field inside these has either a list of allowed values, or an object of
-// fields. A list may contain strings, numbers, true, false, null and these operators:
+// schema, headers and data. A field inside these has either a list of allowed values, or an object
+// of fields. A list may contain strings, numbers, true, false, null and these operators:
 //
 //	{"prefix": "a"}                          strings that begin so
 //	{"prefix": {"equals-ignore-case": "a"}}  the same, upper and lower case alike
@@ -297,10 +301,10 @@ func (p location) check(value any) error {
 	name := p.names[len(p.names)-1]
 	switch top := p.names[0]; {
 	case !slices.Contains(
-		[]string{typeField, sourceField, trustField, headersField, dataField}, top,
+		[]string{typeField, sourceField, trustField, schemaField, headersField, dataField}, top,
 	):
 		return p.fail(
-			"is not a field of an event; the fields are type, source, trust, headers and data",
+			"is not a field of an event; the fields are type, source, trust, schema, headers and data",
 		)
 	case top == headersField && len(p.names) == 1 && !isObject:
 		return p.fail("takes an object of headers, each with a list of values")
@@ -360,11 +364,12 @@ func (p location) list(elements []any) (list, error) {
 		}
 	}
 	l.seal()
-	isTrust := func(trust string) bool { return allHold([]list{l}, textScalar(trust)) }
-	if p.names[0] == trustField && !l.absent && !slices.ContainsFunc(trusts, isTrust) {
+	values := closed[p.names[0]]
+	holds := func(value string) bool { return allHold([]list{l}, textScalar(value)) }
+	if values != nil && !l.absent && !slices.ContainsFunc(values, holds) {
 		return list{},
 			p.fail(
-				"can match none of %s, and there are no other values", strings.Join(trusts, ", "),
+				"can match none of %s, and there are no other values", strings.Join(values, ", "),
 			)
 	}
 	return l, nil
@@ -380,8 +385,8 @@ func (p location) checkElement(i int, element any) error {
 	switch e := element.(type) {
 	case string:
 		switch {
-		case field == trustField && !slices.Contains(trusts, e):
-			return p.fail("is never %q; the values are %s", e, strings.Join(trusts, ", "))
+		case closed[field] != nil && !slices.Contains(closed[field], e):
+			return p.fail("is never %q; the values are %s", e, strings.Join(closed[field], ", "))
 		case field != headersField && e == "":
 			return p.fail(`is never empty; write {"exists": false} for an event without a type`)
 		case field == headersField && (strings.Trim(e, " \t") != e ||

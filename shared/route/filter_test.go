@@ -320,7 +320,7 @@ func TestParseFilterSaysWhatIsWrongAndWhere(t *testing.T) {
 			"data", "has more than 100 combinations of alternatives",
 		},
 		"unknown field": {
-			`{"body": {"a": [1]}}`, "body", "the fields are type, source, trust, headers and data",
+			`{"body": {"a": [1]}}`, "body", "the fields are type, source, trust, schema, headers and data",
 		},
 		"unknown field under $or": {
 			`{"$or": [{"type": ["a"]}, {"detail": ["a"]}]}`, "$or[1].detail",

@@ -52,20 +52,24 @@ func TestAttacks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
-			r.fill()
+			r.fillPortal()
 			id := "evt_attack"
 			short := strings.ToValidUTF8(cut(attack, 200), "\ufffd")
-			r.record(relay.Event{
-				ID: id, Source: "app", Type: short, Trust: "unverified", Body: []byte(attack),
-				Header: relay.Header{"content-type": "application/json", "x-attack": short},
-			}, relay.Delivery{
-				Endpoint: "shop", Status: relay.Dead, Reason: relay.Exhausted, Attempts: 1,
-				History: []relay.Attempt{{
-					Number: 1, At: time.Now().UTC().Truncate(time.Millisecond),
-					Outcome:    "failed_answer",
-					StatusCode: 500, Error: short, Response: []byte(cut(attack, 1024)),
-				}},
-			})
+			for _, tenant := range []string{"", "acme"} {
+				r.record(relay.Event{
+					ID: id + tenant, Source: "app", Tenant: tenant, Type: short,
+					Trust: "unverified", Body: []byte(attack),
+					Header: relay.Header{"content-type": "application/json", "x-attack": short},
+				}, relay.Delivery{
+					Endpoint: map[string]string{"": "shop", "acme": "acme/theirs"}[tenant],
+					Status:   relay.Dead, Reason: relay.Exhausted, Attempts: 1,
+					History: []relay.Attempt{{
+						Number: 1, At: time.Now().UTC().Truncate(time.Millisecond),
+						Outcome:    "failed_answer",
+						StatusCode: 500, Error: short, Response: []byte(cut(attack, 1024)),
+					}},
+				})
+			}
 			r.put("", "/v1/tenants/evil", map[string]any{"name": cut(short, 100)})
 			b := r.signedIn(access.Admin, "")
 			b.post("/tokens", map[string][]string{"name": {cut(short, 90)}, "role": {"read"}})
@@ -92,6 +96,11 @@ func TestAttacks(t *testing.T) {
 			b.crawl(see)
 			if !seen {
 				t.Error("no page showed the event")
+			}
+			seen = false
+			r.customer("acme", access.Capabilities...).crawl(see)
+			if !seen {
+				t.Error("no page of the portal showed the event")
 			}
 			// what is in the URL comes from outside too
 			for _, query := range []string{
@@ -148,7 +157,7 @@ func init() {
 	for _, name := range strings.Fields(`html head meta title link script body a header img span p b
 		nav button form main h1 h2 section table thead tbody tr th td div code pre ul ol li dl dt dd
 		details summary label small input select option textarea datalist svg rect line i br time
-		dialog kbd progress`) {
+		dialog kbd progress fieldset legend`) {
 		known[name] = true
 	}
 }
@@ -170,7 +179,9 @@ func checkElements(t *testing.T, path string, body []byte) {
 		for _, name := range []string{"href", "action", "src", "formaction"} {
 			link := attribute(n, name)
 			if strings.Contains(link, "evil.example.com/harm") && strings.HasPrefix(link, "http") ||
-				n.Data == "form" && link != "" && !strings.HasPrefix(link, console.Base) {
+				n.Data == "form" && link != "" &&
+					!strings.HasPrefix(link, console.Base) &&
+					!strings.HasPrefix(link, console.PortalBase) {
 				t.Errorf("%s: %s=%q", path, name, link)
 			}
 		}

@@ -15,8 +15,12 @@ import (
 	"webhook-relay/shared/relay/operate"
 )
 
-// Base is the path below which the console is.
-const Base = "/console"
+const (
+	// Base is the path below which the console is.
+	Base = "/console"
+	// PortalBase is the path below which the portals of tenants are, each below the tenant's id.
+	PortalBase = "/portal"
+)
 
 // Config has what the console works on.
 type Config struct {
@@ -26,6 +30,9 @@ type Config struct {
 	Documents operate.Documents
 	// Local: it is served over http on this machine. Otherwise cookies are for https only.
 	Local bool
+	// Sent returns what the stand-in of an endpoint's destination got, the oldest first; nil: there
+	// are no stand-ins.
+	Sent func(endpoint string) ([]Sent, error)
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -35,11 +42,19 @@ type server struct {
 	Config
 
 	sessions *access.Sessions
+	owners   *access.Tenants // of portals
 	origins  *http.CrossOriginProtection
-	pages    *http.ServeMux
+	console  *site
+	portal   *site
 }
 
-// Console serves the pages below Base. It is safe for concurrent use.
+// site is the console, or the portals.
+type site struct {
+	pages *http.ServeMux
+	menu  []entry
+}
+
+// Console serves the pages below Base and PortalBase. It is safe for concurrent use.
 type Console struct{ server *server }
 
 // New returns the console. It calls nothing yet. Error: a port is missing.
@@ -50,14 +65,15 @@ func New(c Config) (*Console, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &server{
-		Config: c, origins: http.NewCrossOriginProtection(), pages: http.NewServeMux(),
+	return &Console{server: &server{
+		Config: c, origins: http.NewCrossOriginProtection(),
 		sessions: access.NewSessions(
 			c.Documents, access.NewTokens(c.Documents, c.Now), c.Now,
 		),
-	}
-	s.routes()
-	return &Console{server: s}, nil
+		owners:  access.NewTenants(c.Documents, c.Now),
+		console: &site{pages: consolePages(), menu: entries},
+		portal:  &site{pages: portalPages(), menu: portalEntries},
+	}}, nil
 }
 
 // Link returns the path of a link that opens a session of the operator with the role admin, once,
@@ -72,11 +88,11 @@ func (c *Console) Link(ctx context.Context, name string, valid time.Duration) (s
 	return Base + "/enter#" + code, err
 }
 
-// Beside serves the console at its paths, and gives all other requests to next. It uses no
+// Beside serves the pages at their paths, and gives all other requests to next. It uses no
 // ServeMux, which would redirect requests with an untidy path.
 func (c *Console) Beside(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rest, ok := strings.CutPrefix(r.URL.Path, Base); ok && (rest == "" || rest[0] == '/') {
+		if isBelow(Base, r.URL.Path) || isBelow(PortalBase, r.URL.Path) {
 			c.ServeHTTP(w, r)
 			return
 		}
@@ -84,38 +100,55 @@ func (c *Console) Beside(next http.Handler) http.Handler {
 	})
 }
 
+// isBelow reports whether a path is a base or below it.
+func isBelow(base, path string) bool {
+	rest, ok := strings.CutPrefix(path, base)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
 // ServeHTTP answers a request.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.server.ServeHTTP(w, r) }
 
 // ServeHTTP answers a request: it finds out who sends it, and gives it to a page.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := &visit{server: s, w: w, r: r, base: Base}
+	v := &visit{server: s, w: w, r: r}
+	path, err := v.locate()
 	v.secure()
-	path, ok := strings.CutPrefix(r.URL.Path, Base)
-	if !ok || path != "" && path[0] != '/' {
-		v.fail(errNotFound)
-		return
-	}
-	if err := s.origins.Check(r); err != nil {
-		v.fail(errForeign)
-		return
-	}
-	if strings.HasPrefix(path, "/assets/") {
+	switch {
+	case strings.HasPrefix(path, "/assets/"):
 		v.asset(path)
 		return
+	case err == nil && s.origins.Check(r) != nil:
+		err = errForeign
+	case err == nil:
+		err = v.enter(path)
 	}
-	if err := v.enter(path); err != nil {
+	if err != nil {
 		v.fail(err)
 	}
 }
 
-// enter finds the session of a request, and serves the page at a path below the base.
+// locate finds out of which site a request is, and returns its path below the site's root.
+func (v *visit) locate() (path string, err error) {
+	if isBelow(PortalBase, v.r.URL.Path) {
+		return v.locatePortal()
+	}
+	v.site, v.root, v.base = v.console, Base, Base
+	if !isBelow(Base, v.r.URL.Path) {
+		return "", errNotFound
+	}
+	return strings.TrimPrefix(v.r.URL.Path, Base), nil
+}
+
+// enter finds the session of a request, and serves the page at a path below the root.
 func (v *visit) enter(path string) error {
-	switch path {
-	case "/login":
+	switch {
+	case path == "/login" && !v.inPortal():
 		return v.login()
-	case "/enter":
+	case path == "/enter":
 		return v.byLink()
+	case path == "/theme.css" && v.inPortal():
+		return v.theme()
 	}
 	if err := v.identify(); err != nil {
 		if !errors.Is(err, access.ErrNoSession) {
@@ -124,19 +157,19 @@ func (v *visit) enter(path string) error {
 		v.clearCookie()
 		return v.signedOut(path)
 	}
-	if name, rest, ok := tenantIn(path); ok {
+	if name, rest, ok := tenantIn(path); ok && !v.inPortal() {
 		v.tenant, path = name, rest
 		v.base += "/~" + name
 	}
 	v.api = client.InProcess(v.API, v.principal(), v.tenant)
 	inner := v.r.Clone(v.r.Context())
 	inner.URL.Path, inner.URL.RawPath = cmp.Or(path, "/"), ""
-	h, pattern := v.pages.Handler(inner)
+	h, pattern := v.site.pages.Handler(inner)
 	if _, ok := h.(pageHandler); !ok || pattern == "" {
 		return errNotFound
 	}
 	// the ServeMux sets the values of the path
-	v.pages.ServeHTTP(v.w, inner.WithContext(context.WithValue(v.r.Context(), visitKey{}, v)))
+	v.site.pages.ServeHTTP(v.w, inner.WithContext(context.WithValue(v.r.Context(), visitKey{}, v)))
 	return v.err
 }
 
@@ -171,5 +204,7 @@ func (v *visit) principal() admin.Principal {
 	if who.ID == "" {
 		who.ID = s.ID
 	}
-	return admin.Principal{Who: who, Role: s.Role, Tenant: s.Tenant}
+	return admin.Principal{
+		Who: who, Role: s.Role, Tenant: s.Tenant, Capabilities: s.Capabilities,
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 
 	"webhook-relay/shared/admin/console"
 	"webhook-relay/shared/lab"
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 )
 
@@ -296,11 +298,17 @@ func TestAnOperatorVisitsATenant(t *testing.T) {
 	}
 }
 
+// policy is the Content-Security-Policy of a page with images of an origin, in frames of others.
+func policy(images, frames string) string {
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'" + images +
+		"; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors " + frames
+}
+
 // checkHeaders checks what every answer has.
 func checkHeaders(t *testing.T, path string, h http.Header) {
 	t.Helper()
 	for name, want := range map[string]string{
-		"Content-Security-Policy":      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		"Content-Security-Policy":      policy("", "'none'"),
 		"X-Content-Type-Options":       "nosniff",
 		"Referrer-Policy":              "no-referrer",
 		"Cross-Origin-Opener-Policy":   "same-origin",
@@ -312,6 +320,9 @@ func checkHeaders(t *testing.T, path string, h http.Header) {
 		}
 	}
 }
+
+// ours are the addresses of what pages load.
+var ours = regexp.MustCompile(`^/(console|portal/[A-Za-z0-9-]+)/(assets/|theme\.css\?)`)
 
 // checkMarkup checks that a page has no script or style of its own, calls no other site, and has
 // unique ids.
@@ -326,7 +337,7 @@ func checkMarkup(t *testing.T, path string, body []byte) {
 			switch n.Data {
 			case "script", "link", "img":
 				src := attribute(n, "src") + attribute(n, "href")
-				if !strings.HasPrefix(src, "/console/assets/") || n.FirstChild != nil {
+				if !ours.MatchString(src) || n.FirstChild != nil {
 					t.Errorf("%s: %s %q", path, n.Data, src)
 				}
 			case "style", "iframe", "object", "embed", "base", "template":
@@ -417,5 +428,75 @@ func TestAssets(t *testing.T) {
 		if a := b.get(path); a.Code == http.StatusOK {
 			t.Errorf("%s: %d", path, a.Code)
 		}
+	}
+}
+
+// TestTypesAreShown: those of a source, and whether an event fits its own.
+func TestTypesAreShown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.put("", "/v1/sources/shop", map[string]any{
+		"provider": "none", "validate": "refuse", "types": []any{map[string]any{
+			"name": "order", "description": "An <order>", "deprecated": true,
+			"schema": map[string]any{"required": []string{"id"}}, "example": map[string]any{"id": 1},
+		}},
+	})
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	id := relay.EventID("", "shop", "1")
+	_, err := relay.RecordEvent(t.Context(), r.ledger, relay.EventRecord{
+		Event: relay.Event{
+			ID: id, Source: "shop", Type: "order", ReceivedAt: at, Body: []byte("{}"),
+			Schema: &relay.SchemaResult{Status: "failed", At: "/id", Problem: "is missing"},
+		},
+		MessageID: id, RoutedAt: at, ExpiresAt: at.Add(time.Hour).Truncate(time.Second),
+	})
+	must(t, err)
+	b := r.signedIn(access.Read, "")
+	for path, wants := range map[string][]string{
+		"/sources/shop": {
+			"An &lt;order&gt;", "deprecated", "events that do not fit die", "&#34;required&#34;",
+		},
+		"/events/" + id: {"failed", "/id is missing"},
+	} {
+		page := b.get(path).Body.String()
+		for _, want := range wants {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s has no %s:\n%s", path, want, page)
+			}
+		}
+	}
+}
+
+// TestATransformIsSavedWithTheEndpoint: the form of a subscription has it, as the file does.
+func TestATransformIsSavedWithTheEndpoint(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	b := r.signedIn(access.Admin, "")
+	form := url.Values{
+		"name": {"slack"}, "source": {"app"}, "endpoint": {"shop"},
+		"send": {`{"preset": "slack", "text": "hello {data.n}"}`},
+	}
+	if a := b.post("/subscriptions", form); a.Code != http.StatusSeeOther {
+		t.Fatalf("%d %s", a.Code, a.Body)
+	}
+	for _, path := range []string{
+		"/subscriptions/slack", "/subscriptions/slack/edit", "/endpoints/shop/json",
+	} {
+		if page := text(b.get(path)); !strings.Contains(page, "hello {data.n}") {
+			t.Errorf("%s: %s", path, page)
+		}
+	}
+	form.Set("name", "broken")
+	form.Set("send", `{"preset": "slack"}`)
+	if a := b.post("/subscriptions", form); a.Code != http.StatusUnprocessableEntity ||
+		!strings.Contains(a.Body.String(), "/body/send/app") {
+		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	form.Set("send", "")
+	form.Set("etag", `"4"`)
+	a := b.post("/subscriptions/slack/edit", form)
+	if page := text(b.get("/endpoints/shop/json")); strings.Contains(page, "hello") {
+		t.Errorf("%d %s", a.Code, page)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/a-h/templ"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/admin"
@@ -78,11 +79,20 @@ func (v *visit) endpoint() error {
 	if err != nil {
 		return err
 	}
-	return v.ok(page{title: v.name(), nav: "/endpoints", live: true}, endpointPage(v, d))
+	shown := endpointPage(v, d)
+	if sent, there, err := v.sentTo(d.Spec); err != nil {
+		return err
+	} else if there {
+		shown = templ.Join(shown, sentSection(v, sent))
+	}
+	return v.ok(page{title: v.name(), nav: "/endpoints", live: true}, shown)
 }
 
 // showSecret shows an endpoint with a secret that was made for it.
 func (v *visit) showSecret(name, secret string, made bool) error {
+	if v.inPortal() {
+		return v.showPortalSecret(name, secret, made)
+	}
 	d, err := v.readEndpoint(name)
 	if err != nil {
 		return err

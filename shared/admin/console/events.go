@@ -95,7 +95,7 @@ func (v *visit) events() error {
 			return err
 		}
 	}
-	sources, err := v.namesOf(sourceKind)
+	sources, err := v.sourceNames()
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (v *visit) findEvent(id string) error {
 	sources := words(v.query("source"))
 	if len(sources) == 0 {
 		var err error
-		if sources, err = v.namesOf(sourceKind); err != nil {
+		if sources, err = v.sourceNames(); err != nil {
 			return err
 		}
 	}
@@ -144,6 +144,19 @@ func (v *visit) findEvent(id string) error {
 		Title: "There is no such event", Status: http.StatusNotFound,
 		Detail: "No event has this id. Of a provider’s own id also name the source.",
 	}
+}
+
+// sourceNames are the names of the sources whose events the page may show.
+func (v *visit) sourceNames() ([]string, error) {
+	if v.tenantName() == "" {
+		return v.namesOf(sourceKind)
+	}
+	offers, err := v.offered()
+	names := make([]string, len(offers))
+	for i, o := range offers {
+		names[i] = o.Name
+	}
+	return names, err
 }
 
 // maxLookups is in how many sources a provider's id is looked up.
@@ -313,3 +326,8 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) +
 
 // elapsed is how long something took, in milliseconds.
 func elapsed(ms int64) string { return spanText(time.Duration(ms) * time.Millisecond) }
+
+// schemaText says what is wrong with an event, by the schema of its type.
+func schemaText(s admin.SchemaView) string {
+	return strings.TrimSpace(s.At + " " + s.Problem)
+}

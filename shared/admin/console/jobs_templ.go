@@ -953,7 +953,7 @@ func deadPage(v *visit, found deliveryList, endpoints, sources []string) templ.C
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = choice(v, "reason", "Reason", "any", "exhausted", "expired", "endpoint_gone", "declined", "transform", "too_large").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = selection(v, "reason", "Reason", "any", "exhausted", "expired", "endpoint_gone", "declined", "transform", "schema", "too_large").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

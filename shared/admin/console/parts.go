@@ -43,10 +43,16 @@ var entries = []entry{
 	},
 }
 
+// portalEntries are those of the portals.
+var portalEntries = []entry{
+	{path: "/", title: "Endpoints", key: "n", routes: []string{"endpoints.list"}},
+	{path: "/events", title: "Events", key: "e", routes: []string{"events.list"}},
+}
+
 // menu returns the entries of the menu that the session may use.
 func (v *visit) menu() []entry {
 	var all []entry
-	for _, e := range entries {
+	for _, e := range v.site.menu {
 		if v.may(e.routes...) && (!e.operator || v.tenant == "") {
 			all = append(all, e)
 		}
@@ -56,9 +62,6 @@ func (v *visit) menu() []entry {
 
 // who is who is signed in.
 func (v *visit) who() string { return cmp.Or(v.session.Who.Name, v.session.Who.ID) }
-
-// base0 is the base without a tenant.
-func (v *visit) base0() string { return Base }
 
 // nextPage is the page to show after the sign-in.
 func (v *visit) nextPage() string {
@@ -128,6 +131,15 @@ func decode[T any](body []byte) (T, error) {
 
 // query returns one parameter of a URL.
 func query(name, value string) string { return url.Values{name: {value}}.Encode() }
+
+// kept is a field of a form that was refused, or else what it begins with: on a page with several
+// forms, of which another one may have been sent.
+func (v *visit) kept(name, begin string) string {
+	if _, sent := v.r.PostForm[name]; sent && v.problem != nil {
+		return v.field(name, "")
+	}
+	return begin
+}
 
 // retained is a field of a form that was refused; "" if it was not, so that the next one is empty.
 func (v *visit) retained(name string) string {

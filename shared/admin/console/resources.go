@@ -24,8 +24,8 @@ var (
 	kinds = []kind{sourceKind, endpointKind, subscriptionKind}
 )
 
-// routes registers the pages that all kinds have.
-func (k kind) routes(s *server) {
+// register registers the pages that all kinds have.
+func (k kind) register(mux *http.ServeMux) {
 	one := "/" + k.plural + "/{name}"
 	for pattern, page := range map[string]pageHandler{
 		"GET " + one + "/json":    func(v *visit) error { return v.editJSON(k) },
@@ -33,7 +33,7 @@ func (k kind) routes(s *server) {
 		"GET " + one + "/delete":  func(v *visit) error { return v.askDelete(k) },
 		"POST " + one + "/delete": func(v *visit) error { return v.delete(k) },
 	} {
-		s.pages.Handle(pattern, page)
+		mux.Handle(pattern, page)
 	}
 }
 

@@ -33,6 +33,9 @@ type rig struct {
 	tokens  *access.Tokens
 	ledger  *sqlite.Ledger
 	retry   *sqlite.Queue
+
+	sent    map[string][]console.Sent // by endpoint
+	sentErr error
 }
 
 func must(t *testing.T, err error) {
@@ -75,7 +78,10 @@ func newRig(t *testing.T) *rig {
 		Pinger: operate.Pinger{Events: ledger, Delivery: queue("delivery")},
 	}
 	r.api = lab.Must(admin.New(r.config))
-	r.console = lab.Must(console.New(console.Config{API: r.api, Documents: documents, Local: true}))
+	r.console = lab.Must(console.New(console.Config{
+		API: r.api, Documents: documents, Local: true,
+		Sent: func(endpoint string) ([]console.Sent, error) { return r.sent[endpoint], r.sentErr },
+	}))
 	r.tokens = access.NewTokens(documents, time.Now)
 	return r
 }
@@ -163,12 +169,61 @@ func (r *rig) fill() {
 	}, relay.Delivery{})
 }
 
+// fillPortal gives the tenant acme something to show, and another tenant too.
+func (r *rig) fillPortal() {
+	r.t.Helper()
+	r.fill()
+	r.put("", "/v1/sources/events", map[string]any{
+		"provider": "none", "tenant": map[string]any{"header": "who"},
+	})
+	r.put("", "/v1/tenants/other", map[string]any{"name": "Other"})
+	r.put("other", "/v1/endpoints/stranger", map[string]any{"url": "http://localhost:1/stranger"})
+	for _, tenant := range []string{"acme", "other"} {
+		r.record(relay.Event{
+			ID: "evt_" + tenant, Source: "events", Tenant: tenant, Type: "order.paid",
+			Trust: "verified", Body: []byte(`{"n":1}`),
+		}, relay.Delivery{
+			Endpoint: map[string]string{"acme": "acme/theirs", "other": "other/stranger"}[tenant],
+			Status:   relay.Dead, Reason: relay.Exhausted, Attempts: 1,
+			History: []relay.Attempt{{
+				Number: 1, At: time.Now().UTC().Truncate(time.Millisecond),
+				Outcome: "failed_answer", StatusCode: 500,
+			}},
+		})
+	}
+}
+
 // browser sends requests as a browser does.
 type browser struct {
 	*rig
 
 	base   string
 	cookie *http.Cookie
+	header http.Header // of each request
+}
+
+// customer returns a browser in the portal of a tenant.
+func (r *rig) customer(tenant string, can ...access.Capability) *browser {
+	r.t.Helper()
+	b := &browser{rig: r, base: console.PortalBase + "/" + tenant}
+	if a := b.post("/enter", url.Values{"code": {r.portalCode(tenant, can...)}}); a.Code !=
+		http.StatusSeeOther || a.Header().Get("Location") != b.base || b.cookie == nil {
+		r.t.Fatalf("not signed in: %d %s", a.Code, a.Body)
+	}
+	return b
+}
+
+// portalCode returns the code of a new link to a portal.
+func (r *rig) portalCode(tenant string, can ...access.Capability) string {
+	r.t.Helper()
+	operator := client.InProcess(r.api, admin.Principal{Role: access.Admin}, "")
+	made, _, err := client.Call[admin.MadePortalLink](r.t.Context(), operator, client.Request{
+		Method: http.MethodPost, Path: client.Path("v1", "tenants", tenant, "portal"),
+		Body: map[string]any{"capabilities": can, "user": "ada"},
+	})
+	must(r.t, err)
+	_, code, _ := strings.Cut(made.Path, "#")
+	return code
 }
 
 // signedIn returns a browser with a session.
@@ -186,6 +241,9 @@ func (b *browser) do(req *http.Request) *httptest.ResponseRecorder {
 	b.t.Helper()
 	if b.cookie != nil {
 		req.AddCookie(b.cookie)
+	}
+	for name, values := range b.header {
+		req.Header[name] = values
 	}
 	answer := httptest.NewRecorder()
 	b.console.ServeHTTP(answer, req.WithContext(b.t.Context()))

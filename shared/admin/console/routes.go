@@ -1,8 +1,47 @@
 package console
 
-// routes registers the pages, by their paths below the base.
-func (s *server) routes() {
-	for pattern, page := range map[string]pageHandler{
+import "net/http"
+
+// pages returns a site's pages by their patterns below the root.
+func pages(all map[string]pageHandler) *http.ServeMux {
+	mux := http.NewServeMux()
+	for pattern, page := range all {
+		mux.Handle(pattern, page)
+	}
+	return mux
+}
+
+// portalPages are those of the portals.
+func portalPages() *http.ServeMux {
+	return pages(map[string]pageHandler{
+		"GET /{$}":     (*visit).portalEndpoints,
+		"POST /logout": (*visit).logout,
+
+		"GET /endpoints":                (*visit).portalEndpoints,
+		"POST /endpoints":               (*visit).createPortalEndpoint,
+		"GET /endpoints/new":            (*visit).newPortalEndpoint,
+		"GET /endpoints/{name}":         (*visit).portalEndpoint,
+		"GET /endpoints/{name}/edit":    (*visit).editPortalEndpoint,
+		"POST /endpoints/{name}/edit":   (*visit).savePortalEndpoint,
+		"GET /endpoints/{name}/delete":  (*visit).askDeletePortalEndpoint,
+		"POST /endpoints/{name}/delete": (*visit).deletePortalEndpoint,
+		"GET /endpoints/{name}/rotate":  (*visit).askRotate,
+		"POST /endpoints/{name}/rotate": (*visit).rotate,
+		"POST /endpoints/{name}/pause":  act("pause", "paused"),
+		"POST /endpoints/{name}/resume": act("resume", "resumed"),
+		"POST /endpoints/{name}/ping":   act("ping", "pinged"),
+
+		"GET /events":             (*visit).events,
+		"GET /events/{id}":        (*visit).event,
+		"GET /events/{id}/body":   (*visit).eventBody,
+		"GET /events/{id}/again":  (*visit).askAgain,
+		"POST /events/{id}/again": (*visit).again,
+	})
+}
+
+// consolePages are those of the console.
+func consolePages() *http.ServeMux {
+	mux := pages(map[string]pageHandler{
 		"GET /{$}":            (*visit).overview,
 		"POST /logout":        (*visit).logout,
 		"GET /changes":        (*visit).changes,
@@ -65,10 +104,12 @@ func (s *server) routes() {
 		"POST /tenants/{id}":        (*visit).saveTenant,
 		"GET /tenants/{id}/delete":  (*visit).askDeleteTenant,
 		"POST /tenants/{id}/delete": (*visit).deleteTenant,
-	} {
-		s.pages.Handle(pattern, page)
-	}
+		"POST /tenants/{id}/portal": (*visit).linkToPortal,
+		"GET /tenants/{id}/end":     (*visit).askEndPortal,
+		"POST /tenants/{id}/end":    (*visit).endPortal,
+	})
 	for _, k := range kinds {
-		k.routes(s)
+		k.register(mux)
 	}
+	return mux
 }

@@ -30,7 +30,8 @@ func policy(frameAncestors, images string) string {
 // secure sets the headers that hold for every answer.
 func (v *visit) secure() {
 	h := v.w.Header()
-	h.Set("Content-Security-Policy", policy("'none'", ""))
+	frames, images := v.embedders()
+	h.Set("Content-Security-Policy", policy(frames, images))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
@@ -55,8 +56,18 @@ var assetVersions = func() map[string]string {
 	return versions
 }()
 
-// asset returns the address of an asset.
-func assetURL(name string) string { return Base + "/assets/" + name + "?v=" + assetVersions[name] }
+// assetURL returns the address of an asset.
+func (v *visit) assetURL(name string) string {
+	return v.root + "/assets/" + name + "?v=" + assetVersions[name]
+}
+
+// keep lets a browser keep the answer for ever, if its address has its version.
+func (v *visit) keep(version string) {
+	v.w.Header().Del("Vary")
+	if v.r.URL.Query().Get("v") == version {
+		v.w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
+}
 
 // asset serves an asset.
 func (v *visit) asset(path string) {
@@ -66,11 +77,7 @@ func (v *visit) asset(path string) {
 		v.fail(errNotFound)
 		return
 	}
-	h := v.w.Header()
-	h.Set("Content-Type", mediaTypes[name[strings.LastIndexByte(name, '.'):]])
-	h.Del("Vary")
-	if v.r.URL.Query().Get("v") == assetVersions[name] {
-		h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	}
+	v.w.Header().Set("Content-Type", mediaTypes[name[strings.LastIndexByte(name, '.'):]])
+	v.keep(assetVersions[name])
 	_, _ = bytes.NewReader(b).WriteTo(v.w) // the client may have gone
 }

@@ -14,24 +14,39 @@ import (
 const maxForm = 4 << 10
 
 // cookieName is the name of the session's cookie. The prefix __Host- makes a browser take it over
-// https only, from this host only; on this machine there is no https.
+// https only, from this host only; on this machine there is no https. Each portal has a cookie of
+// its own, so that a person can be in two of them.
 func (v *visit) cookieName() string {
-	if v.Local {
-		return "relay-console"
+	name := "relay-console"
+	if v.inPortal() {
+		name = "relay-portal-" + v.owner.ID
 	}
-	return "__Host-relay-console"
+	return v.prefixed(name)
 }
 
-func (v *visit) setCookie(value string, seconds int) {
-	http.SetCookie(v.w, &http.Cookie{ //nolint:gosec // on this machine there is no https
-		Name: v.cookieName(), Value: value, Path: "/", MaxAge: seconds, Secure: !v.Local,
+func (v *visit) prefixed(name string) string {
+	if v.Local {
+		return name
+	}
+	return "__Host-" + name
+}
+
+// setCookie sets a cookie. In a frame of another site a browser keeps it only if it is partitioned:
+// kept for this site in frames of that one.
+func (v *visit) setCookie(name, value string, seconds int) {
+	c := &http.Cookie{ //nolint:gosec // on this machine there is no https
+		Name: name, Value: value, Path: "/", MaxAge: seconds, Secure: !v.Local,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
+	}
+	if v.embedded() && !v.Local {
+		c.SameSite, c.Partitioned = http.SameSiteNoneMode, true
+	}
+	http.SetCookie(v.w, c)
 }
 
 func (v *visit) clearCookie() {
 	if _, err := v.r.Cookie(v.cookieName()); err == nil {
-		v.setCookie("", -1)
+		v.setCookie(v.cookieName(), "", -1)
 	}
 }
 
@@ -41,8 +56,19 @@ func (v *visit) identify() error {
 	if err != nil {
 		return access.ErrNoSession
 	}
-	v.session, err = v.sessions.Session(v.r.Context(), cookie.Value)
+	s, err := v.sessions.Session(v.r.Context(), cookie.Value)
+	if err == nil && !v.takes(s) {
+		err = access.ErrNoSession
+	}
+	if err == nil {
+		v.session = s
+	}
 	return err
+}
+
+// takes reports whether a session is one of this site.
+func (v *visit) takes(s access.Session) bool {
+	return s.OfPortal() == v.inPortal() && (!v.inPortal() || s.Tenant == v.owner.ID)
 }
 
 // signedOut answers a request without a session.
@@ -52,6 +78,11 @@ func (v *visit) signedOut(path string) error {
 			Title: "You are signed out", Status: http.StatusUnauthorized,
 			Detail: "Nothing was changed. Sign in and do it again.",
 		}
+	}
+	if v.inPortal() {
+		return v.show(
+			http.StatusUnauthorized, page{title: "You are signed out"}, signedOutPage(v),
+		)
 	}
 	to := "/login"
 	if path != "" && path != "/" {
@@ -64,7 +95,7 @@ func (v *visit) signedOut(path string) error {
 
 // start gives the browser a session that was opened, and shows the page that it is for.
 func (v *visit) start(secret string, s access.Session, to string) error {
-	v.setCookie(secret, int(s.ExpiresAt.Sub(v.Now()).Seconds()))
+	v.setCookie(v.cookieName(), secret, int(s.ExpiresAt.Sub(v.Now()).Seconds()))
 	if !strings.HasPrefix(to, v.base+"/") { // an address of somebody else
 		to = v.base
 	}
@@ -98,13 +129,21 @@ func (v *visit) login() error {
 func (v *visit) byLink() error {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
 	if v.r.Method != http.MethodPost {
+		v.probe()
 		return v.ok(page{title: "Sign in"}, enterPage(v))
 	}
 	code := strings.TrimSpace(v.r.PostFormValue("code"))
 	if i := strings.LastIndexByte(code, '#'); i >= 0 { // the whole link
 		code = code[i+1:]
 	}
+	if !v.keepsCookies() {
+		return v.ok(page{title: "Sign in"}, windowPage(v, code))
+	}
 	secret, s, err := v.sessions.Enter(v.r.Context(), code)
+	if err == nil && !v.takes(s) {
+		// it is of another site, which is none of this browser's business
+		err = errors.Join(access.ErrLink, v.sessions.End(v.r.Context(), secret))
+	}
 	if errors.Is(err, access.ErrLink) {
 		v.problem = &admin.Problem{
 			Title: "This link is not valid", Status: http.StatusUnauthorized,
@@ -114,6 +153,9 @@ func (v *visit) byLink() error {
 	}
 	if err != nil {
 		return err
+	}
+	if v.inPortal() && s.Next != "" {
+		s.Next = v.root + s.Next
 	}
 	return v.start(secret, s, s.Next)
 }
@@ -128,6 +170,10 @@ func (v *visit) logout() error {
 		return err
 	}
 	v.clearCookie()
-	v.redirect(Base + "/login")
+	to := "/login"
+	if v.inPortal() {
+		to = "/"
+	}
+	v.redirect(v.to(to))
 	return nil
 }

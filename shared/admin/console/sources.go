@@ -218,3 +218,14 @@ func methodsOf(p admin.Provider) string {
 	}
 	return strings.Join(p.Methods, ", ")
 }
+
+// validationText says what happens to an event that the schema of its type does not allow.
+func validationText(validate string) string {
+	switch validate {
+	case "refuse":
+		return "events that do not fit die"
+	case "reject":
+		return "the sender of what does not fit gets 422"
+	}
+	return "events that do not fit are marked"
+}

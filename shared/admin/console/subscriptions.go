@@ -24,7 +24,7 @@ func (v *visit) subscription() error {
 	if err != nil {
 		return err
 	}
-	spec, err := decode[subscriptionSpec](found.Spec)
+	spec, err := v.subscriptionIn(found)
 	if err != nil {
 		return err
 	}
@@ -34,13 +34,26 @@ func (v *visit) subscription() error {
 	)
 }
 
-// subscriptionSpec is a subscription as the form has it.
+// subscriptionSpec is a subscription as the form has it. Its transform is stored with the endpoint.
 type subscriptionSpec struct {
 	Source   string          `json:"source"`
 	Endpoint string          `json:"endpoint"`
 	Types    []string        `json:"types"`
 	Filter   json.RawMessage `json:"filter"`
-	Send     json.RawMessage `json:"send"`
+	Send     json.RawMessage `json:"-"`
+}
+
+// subscriptionIn returns a subscription with its transform.
+func (v *visit) subscriptionIn(doc document) (spec subscriptionSpec, err error) {
+	if spec, err = decode[subscriptionSpec](doc.Spec); err != nil {
+		return spec, err
+	}
+	e, err := get[admin.EndpointView](v, client.Path("v1", "endpoints", spec.Endpoint), nil)
+	spec.Send = e.Spec.Send[spec.Source]
+	if missing(err) { // deleted meanwhile
+		err = nil
+	}
+	return spec, err
 }
 
 // subscriptionData is what the form for a subscription shows.
@@ -60,7 +73,7 @@ func (v *visit) editSubscription() error {
 		return err
 	}
 	d := subscriptionData{document: doc, name: v.name()}
-	if d.spec, err = decode[subscriptionSpec](doc.Spec); err != nil {
+	if d.spec, err = v.subscriptionIn(doc); err != nil {
 		return err
 	}
 	return v.subscriptionForm(d)
@@ -87,18 +100,51 @@ func (v *visit) applySubscriptionForm(spec map[string]any) error {
 	if types := words(v.field("types", "")); len(types) > 0 {
 		spec["types"] = types
 	}
+	delete(spec, "filter")
 	for _, name := range []string{"filter", "send"} {
-		delete(spec, name)
-		text := v.field(name, "")
-		if text == "" {
-			continue
-		}
-		if !json.Valid([]byte(text)) {
+		if text := v.field(name, ""); text != "" && !json.Valid([]byte(text)) {
 			return invalid("/"+name, "is no JSON")
 		}
-		spec[name] = json.RawMessage(text)
+	}
+	if text := v.field("filter", ""); text != "" {
+		spec["filter"] = json.RawMessage(text)
 	}
 	return nil
+}
+
+// saveTransform writes the transform in the form to the endpoint, if it differs from the one there.
+func (v *visit) saveTransform() error {
+	source, endpoint := v.field("source", ""), v.field("endpoint", "")
+	doc, err := v.resource(endpointKind, endpoint)
+	if err != nil {
+		return err
+	}
+	spec, err := members(doc.Spec)
+	if err != nil {
+		return err
+	}
+	sends, _ := spec["send"].(map[string]any)
+	was, err := json.Marshal(sends[source])
+	if err != nil {
+		return err
+	}
+	text := v.field("send", "")
+	if text == "" && sends[source] == nil || pretty(text) == pretty(string(was)) {
+		return nil
+	}
+	if sends == nil {
+		sends = map[string]any{}
+	}
+	delete(sends, source)
+	if text != "" {
+		sends[source] = json.RawMessage(text)
+	}
+	delete(spec, "send")
+	if len(sends) > 0 {
+		spec["send"] = sends
+	}
+	_, err = v.put(endpointKind, endpoint, spec, doc.ETag)
+	return err
 }
 
 func (v *visit) createSubscription() error {
@@ -109,6 +155,10 @@ func (v *visit) createSubscription() error {
 	_, name, err := v.create(subscriptionKind, spec)
 	if err != nil {
 		return v.refused(err, (*visit).newSubscription)
+	}
+	if err := v.saveTransform(); err != nil { // the subscription is there: correct it on its page
+		v.r.SetPathValue("name", name)
+		return v.refused(err, (*visit).editSubscription)
 	}
 	return v.done(v.at("subscriptions", name), "saved")
 }
@@ -123,6 +173,9 @@ func (v *visit) saveSubscription() error {
 		return err
 	}
 	if err := v.applySubscriptionForm(spec); err != nil {
+		return v.refused(err, (*visit).editSubscription)
+	}
+	if err := v.saveTransform(); err != nil {
 		return v.refused(err, (*visit).editSubscription)
 	}
 	if _, err := v.put(subscriptionKind, v.name(), spec, v.field("etag", "")); err != nil {

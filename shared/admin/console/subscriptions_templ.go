@@ -706,7 +706,7 @@ func subscriptionFormPage(v *visit, d subscriptionData) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 65, "><summary>Transform</summary> <label for=\"send\">A preset, a template or a jq program <small>left out: the webhook as it came</small></label> <textarea id=\"send\" name=\"send\" rows=\"6\" spellcheck=\"false\" placeholder=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 65, "><summary>Transform</summary> <label for=\"send\">A preset, a template or a jq program <small>of all from this source to this endpoint; left out: the webhook as it came</small></label> <textarea id=\"send\" name=\"send\" rows=\"6\" spellcheck=\"false\" placeholder=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -36,7 +36,10 @@ type visit struct {
 
 	w       http.ResponseWriter
 	r       *http.Request
-	base    string // in front of the paths of links: /console, /console/~acme
+	site    *site
+	root    string        // in front of the site's own paths: /console, /portal/acme
+	base    string        // in front of the paths of links: the root, or /console/~acme
+	owner   access.Tenant // whose portal it is; the zero value: it is the console
 	session access.Session
 	tenant  string // whose things the page is about; "": those of the session
 	api     *client.Client

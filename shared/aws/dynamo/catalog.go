@@ -62,8 +62,14 @@ type sourceDoc struct {
 	Version int             `json:"v"`
 	Verify  json.RawMessage `json:"verify"` // verify.Config
 
-	Tenant *catalog.TenantOf `json:"tenant,omitempty"`
+	Tenant     *catalog.TenantOf  `json:"tenant,omitempty"`
+	Validation catalog.Validation `json:"validation,omitempty"`
+	// where they are not compressed, in an attribute of their own
+	Types []catalog.EventType `json:"types,omitempty"`
 }
+
+// maxTypesBytes limits the types of a source when they are decompressed. A configuration has less.
+const maxTypesBytes = 1 << 20
 
 type endpointDoc struct {
 	Version   int           `json:"v"`
@@ -136,8 +142,8 @@ type sealedDoc struct {
 }
 
 // Catalog keeps the catalogs of all tenants. It implements catalog.Sources, catalog.LearnedSecrets,
-// catalog.LearningWindows, catalog.Subscriptions, catalog.Endpoints, catalog.Names and
-// catalog.Tenants. The operator's catalog is also its own catalog.TenantStore. It is safe for
+// catalog.LearningWindows, catalog.Subscriptions, catalog.Types, catalog.Endpoints, catalog.Names
+// and catalog.Tenants. The operator's catalog is also its own catalog.TenantStore. It is safe for
 // concurrent use. It has no cache.
 type Catalog struct {
 	table
@@ -146,7 +152,7 @@ type Catalog struct {
 }
 
 // NewCatalog returns the catalogs in a table. The sealer seals and opens secrets. It may be nil if
-// only Subscriptions is called.
+// only Subscriptions and EventTypes are called.
 func NewCatalog(client *dynamodb.Client, tableName string, sealer catalog.Sealer) *Catalog {
 	c := &Catalog{table: table{client: client, name: tableName}, sealer: sealer}
 	c.tenantCatalog = &tenantCatalog{all: c}
@@ -218,6 +224,18 @@ func (c *Catalog) Source(
 	s, err := c.readSource(ctx, tenant, it)
 	s.Name = name
 	return s, err
+}
+
+// EventTypes implements catalog.Types.
+func (c *Catalog) EventTypes(
+	ctx context.Context, g catalog.Generation, source string,
+) (catalog.EventTypes, error) {
+	it, err := c.find(ctx, g, sourceKind, source)
+	if err != nil {
+		return catalog.EventTypes{}, err
+	}
+	s, err := plainSource(it)
+	return catalog.EventTypes{Types: s.Types, Validation: s.Validation}, err
 }
 
 // Endpoint implements catalog.Endpoints.
@@ -416,8 +434,19 @@ func plainSource(it item) (catalog.Source, error) {
 	if err := decode(it, &doc, &doc.Version); err != nil {
 		return catalog.Source{}, err
 	}
-	s := catalog.Source{Name: name, Tenant: doc.Tenant}
+	s := catalog.Source{
+		Name: name, Tenant: doc.Tenant, Types: doc.Types, Validation: doc.Validation,
+	}
 	s.ManagedBy, s.Changed = stampOf(it)
+	if packed := binaryOf(it, typesAttribute); packed != nil {
+		plain, err := format.Inflate(packed, maxTypesBytes)
+		if err == nil {
+			err = json.Unmarshal(plain, &s.Types)
+		}
+		if err != nil {
+			return catalog.Source{}, unreadable(it, err)
+		}
+	}
 	if err := json.Unmarshal(doc.Verify, &s.Verify); err != nil {
 		return catalog.Source{}, unreadable(it, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/format"
 )
 
 // items returns the items of a generation. It calls the sealer once for each source and endpoint
@@ -48,11 +49,29 @@ func (t *tenantCatalog) sourceItem(
 ) (item, error) {
 	plain := s.Verify
 	plain.Settings = nil // sealed
-	doc := sourceDoc{Version: docVersion, Verify: encode(plain), Tenant: s.Tenant}
+	doc := sourceDoc{
+		Version: docVersion, Verify: encode(plain), Tenant: s.Tenant, Validation: s.Validation,
+	}
+	packed := packedTypes(s.Types)
+	if packed == nil {
+		doc.Types = s.Types
+	}
 	it := docItem(generation, sourceKind+"#"+s.Name, doc)
+	if packed != nil {
+		it[typesAttribute] = bytesOf(packed)
+	}
 	stamp(it, s.ManagedBy, s.Changed)
 	secret := sealedDoc{Secrets: s.Secrets, Settings: s.Verify.Settings}
 	return it, t.seal(ctx, it, sourceKind, s.Name, secret)
+}
+
+// packedTypes returns types compressed; nil: they are few, or not smaller then.
+func packedTypes(all []catalog.EventType) []byte {
+	plain := encode(all)
+	if len(plain) < 4<<10 {
+		return nil
+	}
+	return format.Deflate(plain)
 }
 
 func (t *tenantCatalog) endpointItem(

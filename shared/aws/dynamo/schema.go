@@ -40,6 +40,7 @@ const (
 	attemptsAttribute   = "attempts"
 	statusAttribute     = "status"
 	sealedAttribute     = "sealed"
+	typesAttribute      = "types" // binary: compressed JSON
 	generationAttribute = "generation"
 	revisionAttribute   = "revision"
 	createdAttribute    = "created_at"

@@ -3,29 +3,40 @@ package browser
 
 import (
 	"context"
+	_ "embed"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 )
 
-// names are the commands of an installed browser.
-var names = []string{
-	"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
-	"headless-shell", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-}
+// names are the commands of an installed browser, one a line. The script fetch reads them too.
+//
+//go:embed names.txt
+var names string
 
-// Find returns the path of a browser: that of the environment variable CHROME, or an installed one.
-// "": there is none.
+// Find returns the path of a browser: that of the environment variable CHROME, an installed one, or
+// the one that the script fetch has brought here. "": there is none.
 func Find() string {
-	for _, name := range append([]string{os.Getenv("CHROME")}, names...) {
+	for _, name := range append([]string{os.Getenv("CHROME")}, strings.Split(names, "\n")...) {
 		if path, err := exec.LookPath(name); name != "" && err == nil {
 			return path
 		}
 	}
+	if path, err := exec.LookPath(fetched()); err == nil {
+		return path
+	}
 	return ""
+}
+
+// fetched is the path of the browser that make browser fetches.
+func fetched() string {
+	_, here, _, _ := runtime.Caller(0) // it is known, but in a build with -trimpath
+	return filepath.Join(filepath.Dir(here), "node_modules", ".chromium", "chrome")
 }
 
 // Start starts a browser with an empty profile. It ends with the test. Without a browser the test
@@ -35,7 +46,7 @@ func Start(t *testing.T) context.Context {
 	path := Find()
 	if path == "" {
 		t.Skip(
-			"no Chrome or Chromium is installed: install one (Debian: apt-get install chromium), or set CHROME to its path",
+			"there is no Chrome or Chromium: make browser fetches one; or set CHROME to the path of yours",
 		)
 	}
 	options := append(
@@ -46,7 +57,8 @@ func Start(t *testing.T) context.Context {
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-quic", true), chromedp.DisableGPU,
 	)
-	if os.Geteuid() == 0 { // Chrome's sandbox does not work for root
+	// Chrome's sandbox works neither for root nor, on many systems, without an installation.
+	if os.Geteuid() == 0 || path == fetched() {
 		options = append(options, chromedp.NoSandbox)
 	}
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)

@@ -25,6 +25,7 @@ type CatalogUnderTest interface {
 	catalog.LearnedSecrets
 	catalog.LearningWindows
 	catalog.Subscriptions
+	catalog.Types
 	catalog.Endpoints
 	catalog.TenantStore // the operator's
 	catalog.Tenants
@@ -38,6 +39,7 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 	tests := map[string]func(*testing.T, CatalogUnderTest){
 		"a new store has an empty catalog of revision 0":   catalogNew,
 		"what is not in it is not found":                   catalogNotFound,
+		"types can be read by themselves":                  catalogTypes,
 		"every field comes back":                           catalogFields,
 		"no schedule and an empty schedule are two things": catalogSchedules,
 		"sources and endpoints are sorted":                 catalogSorted,
@@ -81,6 +83,24 @@ var sameCatalog = cmp.Options{
 	cmpopts.IgnoreTypes(catalog.Stamp{}),
 }
 
+func catalogTypes(t *testing.T, c CatalogUnderTest) {
+	full := fullCatalog()
+	must(t, "replace", c.ReplaceCatalog(t.Context(), full, 0))
+	state, err := c.State(t.Context(), "")
+	must(t, "state", err)
+	for _, s := range full.Sources {
+		got, err := c.EventTypes(t.Context(), state.Generation, s.Name)
+		want := catalog.EventTypes{Types: s.Types, Validation: s.Validation}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", s.Name, err, diff)
+		}
+	}
+	_, err = c.EventTypes(t.Context(), state.Generation, "nobody")
+	if !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("types of nobody: %v, want not found", err)
+	}
+}
+
 func source(name string) catalog.Source {
 	return catalog.Source{
 		Name: name, Verify: verify.Config{Provider: "github"},
@@ -120,7 +140,14 @@ func fullCatalog() catalog.Catalog {
 			{
 				Name: "open", Verify: verify.Config{Provider: "none"},
 				Tenant:    &catalog.TenantOf{JSON: "account.id", Optional: true},
-				ManagedBy: catalog.ManagedByAPI,
+				ManagedBy: catalog.ManagedByAPI, Validation: catalog.Refuse,
+				Types: []catalog.EventType{
+					{
+						Name: "a.b", Description: "<é>", Schema: ` {"type": "object"}`,
+						Example: `{"n": 1.0}`, Deprecated: true,
+					},
+					{Name: "c", Schema: `{"enum": [` + strings.Repeat(`"repeated", `, 900) + `1]}`},
+				},
 			},
 		},
 		Endpoints: []catalog.Endpoint{

@@ -35,7 +35,10 @@ func CatalogV1() catalog.Catalog {
 				Settings:   map[string]string{"topic_arns": "arn"},
 			}, Secrets: []string{"new", "old"}, Tenant: &catalog.TenantOf{
 				JSON: "account.id", Optional: true,
-			}},
+			}, Validation: catalog.Reject, Types: []catalog.EventType{{
+				Name: "order.created", Description: "An order was placed", Deprecated: true,
+				Schema: `{"type":"object"}`, Example: `{"id":1}`,
+			}}},
 		},
 		Endpoints: []catalog.Endpoint{
 			{Name: "bare", URL: "https://bare.example.com/", Secrets: []string{"whsec_bare"}},

@@ -100,6 +100,7 @@ func administered(t *testing.T, w *world) {
 	c.want(t, ok, "GET", "/v1/health", "")
 	c.want(t, ok, "GET", "/v1/openapi.json", "")
 	c.want(t, ok, "GET", "/v1/providers", "")
+	c.want(t, ok, "GET", "/v1/types", "")
 	c.want(t, ok, "GET", "/v1/self", "")
 	c.want(t, http.StatusUnauthorized, "GET", "/v1/tokens", "", "authorization", "Bearer nobody's")
 	c.want(

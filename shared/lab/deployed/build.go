@@ -24,8 +24,9 @@ const (
 )
 
 // The destinations to which endpoints of Synthesise's assembly may send: a FIFO queue that takes
-// 256 KiB, a standard and an express workflow.
+// 256 KiB, a standard and an express workflow, and a bucket.
 const (
+	SentBucket  = "arn:aws:s3:::sent"
 	SentQueue   = "arn:aws:sqs:" + region + ":" + account + ":sent.fifo"
 	SentMachine = "arn:aws:states:" + region + ":" + account + ":stateMachine:standard"
 	SentExpress = "arn:aws:states:" + region + ":" + account + ":stateMachine:express"
@@ -64,7 +65,8 @@ func Synthesise(
 	}
 	cdkContext, err := json.Marshal(map[string]string{
 		"functionsDir": functions, "secrets": SecretsPrefix, "invoke": InvokedAPI,
-		"send":     SentQueue + "," + SentMachine + "," + SentExpress,
+		"send": SentQueue + "," + SentMachine + "," + SentExpress + "," +
+			SentBucket,
 		"triggers": strings.Join(triggers, ","),
 	})
 	if err != nil {

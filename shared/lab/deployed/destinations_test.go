@@ -1,6 +1,7 @@
 package deployed_test
 
 import (
+	"compress/gzip"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
@@ -26,6 +28,9 @@ func aim(ep *catalog.Endpoint) {
 	case "queued":
 		service, ep.URL = "sqs", deployed.SentQueue
 		ep.Destination = &destination.Options{Group: "{data.n}", Claim: destination.ClaimS3}
+	case "archived":
+		service, ep.URL = "s3", "s3://sent/{source}/{id}.json.gz"
+		ep.Destination = &destination.Options{}
 	case "started":
 		ep.URL, ep.Destination = deployed.SentMachine, &destination.Options{}
 	case "awaited":
@@ -34,6 +39,9 @@ func aim(ep *catalog.Endpoint) {
 		return
 	}
 	ep.Auth = &catalog.Auth{SigV4: &catalog.SigV4{Service: service, Region: "eu-central-1"}}
+	if service == "s3" {
+		ep.Auth.SigV4.Region = "" // the relay's own
+	}
 }
 
 // queued: a queue gets each webhook once, with its group. What is too large for the queue is
@@ -144,6 +152,28 @@ func workflows(t *testing.T, w *world) {
 			!strings.Contains(answer, "SUCCEEDED") {
 			t.Errorf("recorded %q", answer)
 		}
+	}
+}
+
+// archived: a bucket gets each webhook as an object.
+func archived(t *testing.T, w *world) {
+	body := `{"n":4}`
+	id := w.send(t, "archived", verify.Webhook{DeliveryID: rand.Text(), Body: []byte(body)})
+	w.settled(t, id, "archived", relay.Delivered, 1)
+	got, err := w.host.S3.GetObject(t.Context(), &awss3.GetObjectInput{
+		Bucket: new("sent"), Key: new("archived/" + id + ".json.gz"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	unzip, err := gzip.NewReader(got.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(unzip)
+	if err != nil || string(text) != body || got.Metadata["webhook-id"] != id {
+		t.Errorf("%v, %s, %v", err, text, got.Metadata)
 	}
 }
 

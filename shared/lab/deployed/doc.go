@@ -33,7 +33,8 @@
 //     invoke the function.
 //   - A function may invoke another, or itself, by Lambda's API and without waiting. What fails is
 //     made again at most twice, when [Host.InvokeAgain] is called.
-//   - Outside of the stack there are a queue and two state machines, to which endpoints may send.
+//   - Outside of the stack there are a queue, a bucket and two state machines. Endpoints may send
+//     to them.
 //   - EventBridge Scheduler assumes the role that a schedule names, if the role trusts it.
 //   - A function may assume a role that trusts its own, with a policy that limits the session.
 //     Whoever has the credentials uses SQS at [Host.Sessions].

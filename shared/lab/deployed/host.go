@@ -97,7 +97,7 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 	h.connect(services)
 	polling, stop := context.WithCancel(context.Background())
 	h.stop = stop
-	if err := errors.Join(h.build(ctx, polling), h.makeSentQueue(ctx)); err != nil {
+	if err := errors.Join(h.build(ctx, polling), h.makeDestinations(ctx)); err != nil {
 		h.Close()
 		return nil, err
 	}
@@ -189,8 +189,13 @@ func (h *Host) poll(ctx, polling context.Context) error {
 	return nil
 }
 
-// makeSentQueue creates the queue to which endpoints may send. Hosts of one process share it.
-func (h *Host) makeSentQueue(ctx context.Context) error {
+// makeDestinations creates the queue and the bucket to which endpoints may send. Hosts of one
+// process share them.
+func (h *Host) makeDestinations(ctx context.Context) error {
+	bucket := path.Base(strings.ReplaceAll(SentBucket, ":", "/"))
+	if _, err := h.S3.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: &bucket}); err != nil {
+		return err
+	}
 	name := path.Base(strings.ReplaceAll(SentQueue, ":", "/"))
 	_, err := h.SQS.CreateQueue(ctx, &awssqs.CreateQueueInput{
 		QueueName: &name, Attributes: map[string]string{

@@ -34,8 +34,11 @@ func (h *Host) addRule(id string) error {
 	if err := h.stack.properties(id, &p); err != nil {
 		return err
 	}
-	if p.EventBusName != "" {
+	switch {
+	case p.EventBusName != "":
 		return nil // no bus is played: tests put its events into the queue
+	case p.EventPattern != nil:
+		return fmt.Errorf("%w: rule %s has an EventPattern and no bus", ErrTemplate, id)
 	}
 	if !strings.HasPrefix(p.ScheduleExpression, "rate(") || p.State == "DISABLED" ||
 		len(p.Targets) == 0 {

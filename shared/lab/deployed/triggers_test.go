@@ -11,6 +11,7 @@ import (
 	"webhook-relay/shared/lab/deployed"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/schema"
 	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
 )
@@ -24,9 +25,13 @@ var triggeredBy = map[string]string{
 // needs the message within SNS's envelope.
 func addTriggered(c *catalog.Catalog, endpoints string) {
 	for name, provider := range triggeredBy {
-		c.Sources = append(c.Sources, catalog.Source{
-			Name: name, Verify: verify.Config{Provider: provider},
-		})
+		s := catalog.Source{Name: name, Verify: verify.Config{Provider: provider}}
+		if name == "shop-bus" {
+			s.Types = []catalog.EventType{{
+				Name: "Order Placed", Schema: `{"required": ["detail"]}`,
+			}}
+		}
+		c.Sources = append(c.Sources, s)
 		c.Endpoints = append(c.Endpoints, catalog.Endpoint{
 			Name: name, URL: endpoints + "/" + name, Secrets: []string{signingSecret},
 		})
@@ -68,6 +73,14 @@ func triggered(t *testing.T, w *world) {
 		if got.header.Get(relay.HeaderEventType) != eventType ||
 			got.header.Get("relay-trust") != string(verify.Verified) {
 			t.Errorf("%s: headers %v", source, got.header)
+		}
+		record, err := w.ledger.EventRecord(t.Context(), got.header.Get("webhook-id"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := record.Schema; (s != nil) != (source == "shop-bus") ||
+			s != nil && s.Status != schema.Passed {
+			t.Errorf("%s: schema %+v", source, s)
 		}
 		if want := bodies[source]; want != "" && string(got.body) != want {
 			t.Errorf("%s: body %s, want it as it came", source, got.body)

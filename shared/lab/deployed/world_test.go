@@ -179,6 +179,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		"retired": {time.Hour}, "limited": {}, "narrow": {}, "tokened": {}, "api": {}, "proved": {},
 		"unstarted": {}, "late": {}, "overdue": {time.Hour},
 		"ordered": {2 * time.Second}, "queued": {}, "started": {}, "awaited": {},
+		"archived": {},
 	} {
 		url := endpoints + "/" + name
 		if name == "guarded" {

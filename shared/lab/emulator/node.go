@@ -53,11 +53,8 @@ const patience = time.Minute
 
 func start() (Services, error) {
 	var services Services
-	infra, err := infraDir()
+	infra, err := Packages()
 	if err != nil {
-		return services, err
-	}
-	if err := install(infra); err != nil {
 		return services, err
 	}
 	cmd := exec.Command("node", "emulators/start.js") //nolint:noctx // lives as long as this process
@@ -89,6 +86,16 @@ func start() (Services, error) {
 	// keeps its standard input open until this process ends; the emulators end with it
 	go func() { _ = cmd.Wait() }()
 	return services, nil
+}
+
+// Packages installs the packages of npm, if need be, and returns the folder that has them in
+// node_modules.
+func Packages() (string, error) {
+	infra, err := infraDir()
+	if err != nil {
+		return "", err
+	}
+	return infra, install(infra)
 }
 
 // infraDir finds the folder that pins the packages. Tests run in the folder of their own package.

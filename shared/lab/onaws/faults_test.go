@@ -172,6 +172,7 @@ func (s sweep) play(t *testing.T, in setting, f fault) map[string]int {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer p.services.server.Close()
 	if err := errors.Join(p.play(t.Context()), s.check(p, t.Context())); err != nil {
 		p.wrong("%v", err)
 	}

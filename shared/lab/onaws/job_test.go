@@ -108,6 +108,7 @@ func playJob(t *testing.T, a *account, kind operate.JobKind, f fault) map[string
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.services.server.Close() // a job sends nothing itself
 	p.wire.done = func(*call, map[string]any) {}
 	r := &jobRun{pipeline: p}
 	r.service = httptest.NewServer(http.HandlerFunc(r.invoke))

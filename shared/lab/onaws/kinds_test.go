@@ -22,7 +22,7 @@ var calls = map[string][]string{
 	},
 	"deliver": {
 		"GetItem catalog", "Query catalog", "Decrypt secret", "GetSecretValue secret",
-		"GetObject body",
+		"GetObject body", "PutObject body",
 		"GetItem delivery", "PutItem delivery", "GetItem state", "PutItem state", "Query troubled",
 		"UpdateItem line", "GetItem line", "UpdateItem claim",
 		"SendMessage retry", "SendMessage ordered-delivery", "CreateSchedule retry",

@@ -112,6 +112,7 @@ type pipeline struct {
 	catalog  *dynamo.Catalog
 	ledger   *dynamo.Ledger
 	urls     map[string]string
+	services *services // of destinations
 	mappings []*mapping
 	began    time.Time // a full hour
 
@@ -164,6 +165,7 @@ func newPipeline(
 	p.wire = &wire{
 		fault: f, next: a.transport, done: p.done, note: p.note, counts: map[string]int{},
 	}
+	p.services = p.newServices()
 	p.mappings = []*mapping{
 		{queue: "ingest", visibility: ingestVisibility, limit: batch},
 		{queue: "ordered-ingest", visibility: ingestVisibility, limit: 1, ordered: true},
@@ -312,7 +314,8 @@ func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 		Secrets: secretsmanager.New(cfg), Slots: ledger,
 		Failures: ledger, Keeper: ledger,
 		Bodies: s3.New(s3.Client(cfg), p.bucket), Poster: p,
-		Retry: sqs.New(queues, p.urls["retry"]), Ordered: sqs.New(
+		Claims: s3.NewClaims(s3.Client(cfg), p.bucket, "claim/", nil),
+		Retry:  sqs.New(queues, p.urls["retry"]), Ordered: sqs.New(
 			queues, p.urls["ordered-delivery"],
 		),
 		Dead: sqs.New(queues, p.urls["dead"]), Poison: sqs.New(queues, p.urls["delivery-dlq"]),
@@ -449,13 +452,20 @@ func (p *pipeline) stored(c *call, entry map[string]any, id string) {
 	}
 }
 
-// Post plays the endpoints.
-func (p *pipeline) Post(_ context.Context, post relay.Post) (relay.Reply, error) {
+// dead tells whether the process was killed.
+func (p *pipeline) dead() bool {
 	p.wire.mu.Lock()
-	dead := p.wire.dead
-	p.wire.mu.Unlock()
-	if dead {
+	defer p.wire.mu.Unlock()
+	return p.wire.dead
+}
+
+// Post plays the endpoints.
+func (p *pipeline) Post(ctx context.Context, post relay.Post) (relay.Reply, error) {
+	if p.dead() {
 		return relay.Reply{}, errKilled
+	}
+	if post.To != nil {
+		return p.postToAWS(ctx, post)
 	}
 	name := strings.TrimSuffix(strings.TrimPrefix(post.URL, "https://"), ".example.com/")
 	event, number := post.Header["webhook-id"], post.Header[relay.HeaderAttempt]
@@ -480,6 +490,22 @@ func (p *pipeline) Post(_ context.Context, post relay.Post) (relay.Reply, error)
 		return relay.Reply{StatusCode: http.StatusOK}, nil
 	}
 	return relay.Reply{StatusCode: http.StatusServiceUnavailable}, nil
+}
+
+// postToAWS sends to a destination, as deployed.
+func (p *pipeline) postToAWS(ctx context.Context, post relay.Post) (relay.Reply, error) {
+	m := post.To.Message
+	attempt := attemptName(m.Event.ID, m.Endpoint, strconv.Itoa(m.Attempt))
+	p.note("to AWS: %s", attempt)
+	p.mu.Lock()
+	p.posts[attempt]++
+	p.inFlight = append(p.inFlight, attempt)
+	p.mu.Unlock()
+	reply, err := p.services.client.Post(ctx, post)
+	if p.dead() {
+		return relay.Reply{}, errKilled
+	}
+	return reply, err
 }
 
 // Received implements relay.Reporter.

@@ -2,6 +2,7 @@ package onaws_test
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -99,6 +100,12 @@ var scripts = map[string]*script{
 			order("3", ofKey("b", 0)),
 		},
 	},
+	"destinations": {
+		subscriptions: subscribe(
+			"app", nil, slices.Sorted(maps.Keys(destinations))...,
+		),
+		webhooks: []verify.Webhook{order("1", small), order("2", ofKey("a", 256<<10))},
+	},
 	"losses": {
 		subscriptions: subscribe("app", nil, "good", "flaky", "queue"),
 		webhooks:      []verify.Webhook{order("1", small), order("2", small)},
@@ -165,8 +172,10 @@ func (s *script) catalog() catalog.Catalog {
 	}
 	for _, sub := range s.subscriptions {
 		ep := endpoints[sub.Endpoint].Endpoint
-		ep.Name, ep.URL, ep.Secrets = sub.Endpoint, "https://"+sub.Endpoint+".example.com/",
-			[]string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+		ep.Name, ep.Secrets = sub.Endpoint, []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+		if ep.Destination == nil {
+			ep.URL = "https://" + sub.Endpoint + ".example.com/"
+		}
 		c.Endpoints = append(c.Endpoints, ep)
 	}
 	return c

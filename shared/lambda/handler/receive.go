@@ -28,7 +28,8 @@ const (
 const retryAfterSeconds = "10"
 
 // Receive returns the handler of the ingress. It answers 200 with {"id":"evt_…"} to an accepted
-// webhook, and otherwise problem details (RFC 9457) with a fixed text for each status. If a
+// webhook, and otherwise problem details (RFC 9457) with a fixed text for each status. Only a
+// webhook that does not fit its schema gets the place and what is wrong there. If a
 // provider requires answers without a body, its refusals have none either. The handler never
 // returns an error, because API Gateway would turn it into a 500 without explanation.
 func Receive(r *relay.Receiver) func(
@@ -108,7 +109,7 @@ func Status(err error) int {
 		return http.StatusMethodNotAllowed
 	case errors.Is(err, relay.ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
-	case errors.Is(err, relay.ErrTenant):
+	case errors.Is(err, relay.ErrTenant), errors.Is(err, relay.ErrSchema):
 		return http.StatusUnprocessableEntity
 	case errors.Is(err, relay.ErrUnavailable):
 		return http.StatusServiceUnavailable
@@ -130,11 +131,15 @@ var details = map[int]string{
 
 // problem returns problem details for a status.
 func problem(status int) events.APIGatewayV2HTTPResponse {
+	return problemOf(status, details[status])
+}
+
+func problemOf(status int, detail string) events.APIGatewayV2HTTPResponse {
 	r := respond(status, "application/problem+json", struct {
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Detail string `json:"detail"`
-	}{http.StatusText(status), status, details[status]})
+	}{http.StatusText(status), status, detail})
 	if status == http.StatusServiceUnavailable {
 		r.Headers["retry-after"] = retryAfterSeconds
 	}
@@ -145,6 +150,9 @@ func problem(status int) events.APIGatewayV2HTTPResponse {
 // no body.
 func refusal(err error, answer relay.Answer) events.APIGatewayV2HTTPResponse {
 	r := problem(Status(err))
+	if errors.Is(err, relay.ErrSchema) { // its sender is an application of one's own
+		r = problemOf(r.StatusCode, strings.TrimPrefix(err.Error(), "relay: "))
+	}
 	if r.StatusCode == http.StatusMethodNotAllowed {
 		r.Headers["allow"] = strings.Join(answer.Allow, ", ")
 	}

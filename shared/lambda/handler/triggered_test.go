@@ -71,3 +71,38 @@ func TestTriggeredAnswersWithWhatFailed(t *testing.T) {
 		t.Errorf("without the source: %+v, %v, want the message to come again", answer, err)
 	}
 }
+
+// TestAWebhookThatDoesNotFitItsSchemaIsToldWhere: its sender is one's own application.
+func TestAWebhookThatDoesNotFitItsSchemaIsToldWhere(t *testing.T) {
+	t.Parallel()
+	var catalogs memory.Catalog
+	if err := catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{{
+		Name: "app", Verify: verify.Config{Provider: "bearer"}, Secrets: []string{secret},
+		Validation: catalog.Reject, Types: []catalog.EventType{{
+			Name: "order", Schema: `{"properties": {"total": {"minimum": 0}}}`,
+		}},
+	}}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	var ingest memory.Queue
+	receive := handler.Receive(lab.Must(relay.NewReceiver(relay.ReceiverConfig{
+		Sources: &catalogs, Ingest: &ingest, Bodies: &memory.Bodies{}, Reporter: silent{},
+	})))
+	for body, want := range map[string]int{`{"total":1}`: 200, `{"total":-1}`: 422} {
+		got, err := receive(t.Context(), request("app", body, verify.Header{
+			"authorization": "Bearer " + secret, "webhook-type": "order",
+		}))
+		if err != nil || got.StatusCode != want {
+			t.Fatalf("%s: %+v, %v", body, got, err)
+		}
+		checkAnswer(t, got)
+		if want == 422 && !strings.Contains(
+			got.Body, "does not fit the schema of its type: /total is less than 0",
+		) {
+			t.Errorf("answer %s", got.Body)
+		}
+	}
+	if n := ingest.Len(); n != 1 {
+		t.Errorf("%d accepted, want one", n)
+	}
+}

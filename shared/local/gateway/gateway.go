@@ -218,6 +218,9 @@ func write(w http.ResponseWriter, answer events.APIGatewayV2HTTPResponse) {
 	for name, value := range answer.Headers {
 		w.Header().Set(name, value)
 	}
+	for _, cookie := range answer.Cookies {
+		w.Header().Add("Set-Cookie", cookie)
+	}
 	body := []byte(answer.Body)
 	if answer.IsBase64Encoded {
 		body, _ = base64.StdEncoding.DecodeString(answer.Body)

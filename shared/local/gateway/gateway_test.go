@@ -79,6 +79,18 @@ func TestEventIsThatOfPayloadFormat2(t *testing.T) {
 	}
 }
 
+func TestCookiesOfAnAnswer(t *testing.T) {
+	t.Parallel()
+	answer := ok
+	answer.Cookies = []string{"a=1; HttpOnly", "b=2"}
+	_, resp := call(
+		t, httptest.NewRequestWithContext(t.Context(), "POST", "/in/s", nil), answer, nil,
+	)
+	if diff := cmp.Diff(answer.Cookies, resp.Header.Values("Set-Cookie")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestBodiesThatAreNotTextComeInBase64(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

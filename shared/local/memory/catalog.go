@@ -185,6 +185,14 @@ func (c *Catalog) Source(
 	return s, err
 }
 
+// EventTypes implements catalog.Types.
+func (c *Catalog) EventTypes(
+	ctx context.Context, g catalog.Generation, source string,
+) (catalog.EventTypes, error) {
+	s, err := c.Source(ctx, g, source)
+	return catalog.EventTypes{Types: s.Types, Validation: s.Validation}, err
+}
+
 // source returns the source of a qualified name, which itself has its plain name.
 func (c *Catalog) source(name string) (catalog.Source, error) {
 	state, plain := c.ofName(name)

@@ -18,8 +18,8 @@ import (
 )
 
 // Catalog keeps the catalogs of all tenants. It implements catalog.Sources, catalog.LearnedSecrets,
-// catalog.LearningWindows, catalog.Subscriptions, catalog.Endpoints, catalog.Names and
-// catalog.Tenants. The operator's catalog is also its own catalog.TenantStore. A source or an
+// catalog.LearningWindows, catalog.Subscriptions, catalog.Types, catalog.Endpoints, catalog.Names
+// and catalog.Tenants. The operator's catalog is also its own catalog.TenantStore. A source or an
 // endpoint is sealed as a whole, because an endpoint's URL and headers may contain secrets too.
 // Catalog caches nothing, so it sees at once what another process wrote. It is safe for concurrent
 // use.
@@ -49,6 +49,9 @@ type (
 		Verify  verify.Config     `json:"verify"`
 		Secrets []string          `json:"secrets"`
 		Tenant  *catalog.TenantOf `json:"tenant,omitempty"`
+
+		Types      []catalog.EventType `json:"types,omitempty"`
+		Validation catalog.Validation  `json:"validation,omitempty"`
 	}
 	endpointDoc struct {
 		Name string `json:"name"` // plain
@@ -222,8 +225,8 @@ func (c *Catalog) openSource(
 		return catalog.Source{}, err
 	}
 	s := catalog.Source{
-		Name: d.Name, Verify: d.Verify, Secrets: d.Secrets, Tenant: d.Tenant, ManagedBy: i.by,
-		Changed: i.changed,
+		Name: d.Name, Verify: d.Verify, Secrets: d.Secrets, Tenant: d.Tenant, Types: d.Types,
+		Validation: d.Validation, ManagedBy: i.by, Changed: i.changed,
 	}
 	if !s.Learns() || len(s.Secrets) > 0 {
 		return s, nil
@@ -338,6 +341,14 @@ func closeWindow(conn *sqlite.Conn, source string) error {
 func changesText(s catalog.State) string {
 	text, _ := json.Marshal(s.Changes) // plain values: it cannot fail
 	return string(text)
+}
+
+// EventTypes implements catalog.Types. Here the types are sealed with the rest of the source.
+func (c *Catalog) EventTypes(
+	ctx context.Context, g catalog.Generation, source string,
+) (catalog.EventTypes, error) {
+	s, err := c.Source(ctx, g, source)
+	return catalog.EventTypes{Types: s.Types, Validation: s.Validation}, err
 }
 
 // Endpoint implements catalog.Endpoints.

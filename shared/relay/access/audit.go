@@ -45,10 +45,11 @@ type Entry struct {
 
 // Who is who made a request.
 type Who struct {
-	// Kind is "token", "iam" (an AWS identity) or "command" (relay, with access to the tables).
+	// Kind is "token", "iam" (an AWS identity), "command" (relay, with access to the tables) or
+	// PortalUser.
 	Kind string `json:"kind"`
-	ID   string `json:"id,omitempty"`   // of the token, or the ARN
-	Name string `json:"name,omitempty"` // of the token
+	ID   string `json:"id,omitempty"`   // of the token or the session, or the ARN
+	Name string `json:"name,omitempty"` // of the token or the user
 }
 
 // auditDoc is the stored form of an entry. Hash is not stored: it is the hash of the rest.

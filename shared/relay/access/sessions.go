@@ -28,6 +28,9 @@ const (
 	sessionPrefix      = "ses_"
 )
 
+// PortalUser is the kind of Who that is a user of a tenant's portal.
+const PortalUser = "portal"
+
 // Capability is a thing that a tenant's user may do in the portal. The set is closed.
 type Capability string
 
@@ -35,7 +38,7 @@ type Capability string
 const (
 	View   Capability = "view"   // see endpoints, events and attempts
 	Secret Capability = "secret" // give an endpoint a new secret, and see it once
-	Manage Capability = "manage" // add, change, pause and delete endpoints and subscriptions
+	Manage Capability = "manage" // add, change, pause and delete endpoints, choose event types
 	Replay Capability = "replay" // send again
 	Ping   Capability = "ping"   // send a test event
 )
@@ -58,14 +61,17 @@ var (
 type Session struct {
 	ID     string // ses_ and 20 characters
 	Who    Who
-	Role   Role
+	Role   Role   // of the portal: ""
 	Tenant string // "": the operator's
-	// Capabilities are what a session of the portal may do; nil: it is none of the portal.
+	// Capabilities are what a session of the portal may do.
 	Capabilities []Capability
 	CreatedAt    time.Time
 	ExpiresAt    time.Time
 	Next         string // the page to begin with; "": the first one
 }
+
+// OfPortal reports whether it is a session of a tenant's portal, and so of no use in the console.
+func (s Session) OfPortal() bool { return s.Who.Kind == PortalUser }
 
 // Link opens one session.
 type Link struct {

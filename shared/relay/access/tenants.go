@@ -16,6 +16,7 @@ import (
 type Tenant struct {
 	ID        string // see catalog.IsTenant
 	Name      string // for people: 1 to MaxTenantName bytes
+	Portal    Portal // the zero value: as the console looks, and in no frame
 	CreatedAt time.Time
 	Revision  int64 // 1 for the first, one more for each change
 }
@@ -23,7 +24,7 @@ type Tenant struct {
 // MaxTenantName is the largest number of bytes of a tenant's name.
 const MaxTenantName = 200
 
-// ErrTenant means that a tenant cannot be stored: its id or name breaks a rule.
+// ErrTenant means that a tenant cannot be stored: its id, its name or its portal breaks a rule.
 var ErrTenant = errors.New("access: not a tenant")
 
 const tenantsCollection = "tenants"
@@ -32,6 +33,7 @@ const tenantsCollection = "tenants"
 type tenantDoc struct {
 	Version   int       `json:"v"`
 	Name      string    `json:"name"`
+	Portal    Portal    `json:"portal,omitzero"`
 	CreatedAt time.Time `json:"createdAt"`
 }
 
@@ -65,6 +67,9 @@ func (s *Tenants) Put(ctx context.Context, t Tenant, base int64) (Tenant, error)
 		return Tenant{}, fmt.Errorf("%w: a name of %d bytes, want 1 to %d",
 			ErrTenant, len(t.Name), MaxTenantName)
 	}
+	if faults := t.Portal.Faults(); len(faults) > 0 {
+		return Tenant{}, fmt.Errorf("%w: portal.%s %s", ErrTenant, faults[0].Field, faults[0].Text)
+	}
 	t.CreatedAt = s.now().UTC().Truncate(time.Second)
 	if base != 0 {
 		was, err := s.Tenant(ctx, t.ID)
@@ -80,7 +85,7 @@ func (s *Tenants) Put(ctx context.Context, t Tenant, base int64) (Tenant, error)
 	t.Revision, err = s.documents.PutDocument(ctx, tenantsCollection, operate.Document{
 		Key: t.ID,
 		Body: format.Encode(tenantDoc{
-			Version: format.Version, Name: t.Name, CreatedAt: t.CreatedAt,
+			Version: format.Version, Name: t.Name, Portal: t.Portal, CreatedAt: t.CreatedAt,
 		}),
 	}, base)
 	return t, err
@@ -115,5 +120,8 @@ func decodeTenant(d operate.Document) (Tenant, error) {
 	if err := format.Decode(d.Body, &doc, &doc.Version); err != nil {
 		return Tenant{}, err
 	}
-	return Tenant{ID: d.Key, Name: doc.Name, CreatedAt: doc.CreatedAt, Revision: d.Version}, nil
+	return Tenant{
+		ID: d.Key, Name: doc.Name, Portal: doc.Portal, CreatedAt: doc.CreatedAt,
+		Revision: d.Version,
+	}, nil
 }

@@ -17,6 +17,9 @@ type Source struct {
 	// to whom its events belong; nil: to whom the source belongs
 	Tenant *TenantOf
 
+	Types      []EventType // what it sends, by name; none: they are not described
+	Validation Validation  // what happens to an event that the schema of its type does not allow
+
 	// LearnUntil is the end of the window in which a handshake may bring the secret. Zero: no
 	// window is open, or there is a secret already. It is not part of the configuration: Sources
 	// sets it, and Store neither reads nor writes it.

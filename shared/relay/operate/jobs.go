@@ -359,8 +359,8 @@ func (s JobSpec) Check() error {
 		}
 	}
 	reasons := []relay.Reason{
-		relay.Exhausted, relay.Expired, relay.EndpointGone, relay.Declined, relay.TransformFailed,
-		relay.TooLarge,
+		relay.Exhausted, relay.Expired, relay.EndpointGone, relay.Declined,
+		relay.TransformFailed, relay.SchemaFailed, relay.TooLarge,
 	}
 	for i, reason := range f.Reasons {
 		if !slices.Contains(reasons, reason) {

@@ -65,7 +65,7 @@ func (r Replayer) replay(
 	if err := makeDue(ctx, r.Ledger, r.Deliveries, record, d, time.Now()); err != nil {
 		return err
 	}
-	if err := relay.Send(ctx, r.Retry, relay.NextAttempt(d, record.Event)); err != nil {
+	if err := relay.Send(ctx, r.Retry, relay.NextAttempt(d, record.Allowed())); err != nil {
 		// so that it can be replayed at once; otherwise in a quarter of an hour
 		_ = r.Deliveries.SaveDelivery(ctx, d, d.Attempts)
 		return err
@@ -146,7 +146,9 @@ func (r Replayer) begin(
 	if err := r.Ledger.AddEndpoints(ctx, record.ID, endpoints); err != nil {
 		return err
 	}
-	for i, err := range relay.SendFirstAttempts(ctx, r.Retry, record.Event, begun) {
+	for i, err := range relay.SendFirstAttempts(
+		ctx, r.Retry, record.Allowed(), begun,
+	) {
 		if err != nil {
 			return fmt.Errorf("to %s: %w", begun[i], err)
 		}

@@ -75,8 +75,8 @@ type Listeners interface {
 //
 // A cursor stores the progress of the second rule, and the first endpoint for which the first rule
 // had no time. So a run that ends early, or is killed, skips nothing: the next run continues there.
-// A run looks at some thousand events a second (docs/cost.md), and makes up for hours that were left
-// out.
+// A run looks at some thousand events a second (docs/cost.md), and makes up for hours that were
+// left out.
 //
 // The Sweeper also writes the statistics of the hours that it looks at: see Statistics. An hour
 // that has waiting deliveries is counted again 7 hours, 13 hours, a day and so on after its

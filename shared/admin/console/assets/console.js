@@ -134,6 +134,8 @@
 	// ---- small things ----
 
 	function prepare() {
+		const here = $("#side nav [aria-current]"); // on a phone the menu scrolls
+		if (here) here.parentElement.scrollLeft = here.offsetLeft - 60;
 		document.querySelectorAll(".script").forEach((e) => { e.hidden = false; });
 		const onward = page().querySelector("a[data-onward]"); // a search that has found nothing yet
 		if (onward) location.replace(onward.href);
