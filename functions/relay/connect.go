@@ -46,6 +46,8 @@ type connection struct {
 	// resume starts the work on jobs whose worker has died; nil: the relay does it.
 	resume func(context.Context) error
 	close  func() error
+	// queued counts the messages in each queue, by its name in the template; nil: it is not known.
+	queued func(context.Context) (map[string]int, error)
 }
 
 // calls runs f with the relay that the flags name.
@@ -178,7 +180,7 @@ func (f relayFlags) local(
 	}
 	return &connection{
 		Client: client.InProcess(api, inv.operator(), f.Tenant), console: localConsole,
-		resume: l.resumeJobs, close: l.close, local: true,
+		resume: l.resumeJobs, close: l.close, local: true, queued: l.queued,
 	}, nil
 }
 

@@ -65,7 +65,7 @@ func (c *localCommand) host(ctx context.Context, inv *invocation) (err error) {
 	}
 	// net/http logs what an endpoint sends unasked. That may be an echo of our request.
 	log.SetOutput(io.Discard)
-	listener, err := listen(ctx, c.Addr)
+	listener, err := bind(ctx, c.Addr)
 	if err != nil {
 		return err
 	}
@@ -104,8 +104,8 @@ func endWith(ctx context.Context, closed <-chan struct{}, cancel context.CancelF
 	}
 }
 
-// listen listens on the address. If the address is in use, the error says so in plain words.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// bind listens on the address. If the address is in use, the error says so in plain words.
+func bind(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	at := addr
 	if host, port, err := net.SplitHostPort(addr); err == nil && egress.IsLocalhost(host) {
@@ -203,6 +203,7 @@ func (c *localCommand) serve(
 		// The gateway itself answers requests above its own limit.
 		MaxHeaderBytes: http.DefaultMaxHeaderBytes,
 	}
+	server.RegisterOnShutdown(h.kept.Stop)
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.consume(running) })
 	g.Go(func() error {

@@ -12,6 +12,7 @@ import (
 	"webhook-relay/shared/local/keyfile"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/transform/jq"
 	"webhook-relay/shared/transform/jq/program"
@@ -24,6 +25,9 @@ type localRelay struct {
 	queues  map[string]*sqlite.Queue
 	jobs    *jobRunner
 	jq      *jq.Runner // no process until it is needed
+
+	listeners *listen.Listeners
+	kept      *listen.Kept // the events of listeners
 }
 
 // openStore opens the relay in a directory. The relay's host may be running at the same time. The
@@ -58,7 +62,13 @@ func newLocalRelay(dir string, store *sqlite.Store) (*localRelay, error) {
 		store: store, catalog: store.Catalog(sealer), queues: queues,
 		jq: jq.New(program.Marked, self),
 	}
-	l.jobs, err = l.newJobs()
+	if l.jobs, err = l.newJobs(); err != nil {
+		return l, err
+	}
+	l.kept = listen.NewKept(store.Documents(), time.Now)
+	l.listeners, err = listen.New(listen.Config{
+		Documents: store.Documents(), Marks: l.catalog, Queues: l.kept, CacheTTL: catalogTTL,
+	})
 	return l, err
 }
 
@@ -92,6 +102,7 @@ func (l *localRelay) api(ttl time.Duration) (http.Handler, error) {
 		),
 		Pinger:   operate.Pinger{Events: ledger, Delivery: l.queues[deliveryQueue]},
 		Replayer: l.replayer(ttl), Learned: l.catalog, JQ: l.jq,
+		Listening: admin.Listening{Listeners: l.listeners, Sender: l.kept, Kept: l.kept},
 	})
 }
 
@@ -174,6 +185,23 @@ func (h *host) keepJobsGoing(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// queued counts the messages in each queue.
+func (l *localRelay) queued(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
+	for name, of := range map[string]string{
+		"Ingest": ingestQueue, "Delivery": deliveryQueue, "Retry": retryQueue, "Slow": slowQueue,
+		"OrderedIngest": orderedIngest, "OrderedDelivery": orderedDelivery, "Dead": deadQueue,
+		"IngestDlq": ingestDLQ, "DeliveryDlq": deliveryDLQ,
+	} {
+		n, err := l.queues[of].Len(ctx)
+		if err != nil {
+			return nil, err
+		}
+		counts[name] = n
+	}
+	return counts, nil
 }
 
 // close closes the relay.
