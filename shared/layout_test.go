@@ -71,7 +71,7 @@ var layers = []struct {
 		"function", []string{"functions"},
 		with(
 			core, "adapter", "configuration", "admin", "client", "console", "lambda", "name",
-			"sample",
+			"sample", "signed",
 		),
 	},
 	{"infra", []string{"infra"}, []string{"infra", "name"}},

@@ -357,7 +357,10 @@ func (s *screen) list() []string {
 			if coloured && n-1 != at-from {
 				padded = style.Render(padded)
 			}
-			line += padded + strings.Repeat(" ", columnGap)
+			if i > 0 {
+				line += strings.Repeat(" ", columnGap)
+			}
+			line += padded
 		}
 		switch {
 		case n == 0:

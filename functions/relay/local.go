@@ -85,10 +85,13 @@ func (c *localCommand) host(ctx context.Context, inv *invocation) (err error) {
 	if err := c.configure(ctx, inv, h, url, console); err != nil {
 		return err
 	}
+	if err := h.noteAddress(ctx, url); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go endWith(ctx, console.closed, cancel)
-	link, err := h.pages.Link(ctx, inv.operator().Name, linkValid)
+	link, err := h.pages.Link(ctx, inv.operator().Name, "", linkValid)
 	if err != nil {
 		return err
 	}

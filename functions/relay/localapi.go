@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"webhook-relay/shared/admin"
+	webconsole "webhook-relay/shared/admin/console"
 	"webhook-relay/shared/local/keyfile"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
@@ -185,6 +186,45 @@ func (h *host) keepJobsGoing(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// The document with the address of the host, for commands that use the same directory.
+const (
+	hostCollection = "host"
+	addressKey     = "address"
+)
+
+// noteAddress notes where the host listens.
+func (l *localRelay) noteAddress(ctx context.Context, url string) error {
+	_, err := l.store.Documents().PutDocument(ctx, hostCollection, operate.Document{
+		Key: addressKey, Body: []byte(url),
+	}, operate.AnyVersion)
+	return err
+}
+
+// address returns where the host listens, or has listened last.
+func (l *localRelay) address(ctx context.Context) string {
+	d, err := l.store.Documents().Document(ctx, hostCollection, addressKey)
+	if err != nil {
+		return localConsole
+	}
+	return string(d.Body)
+}
+
+// linkOpens is how long a link that relay open makes can be used.
+const linkOpens = 10 * time.Minute
+
+// signIn returns the path of a link that opens a page of the console, signed in, once.
+func (l *localRelay) signIn(
+	ctx context.Context, api http.Handler, name, page string,
+) (string, error) {
+	pages, err := webconsole.New(webconsole.Config{
+		API: api, Documents: l.store.Documents(), Local: true,
+	})
+	if err != nil {
+		return "", err
+	}
+	return pages.Link(ctx, name, page, linkOpens)
 }
 
 // queued counts the messages in each queue.
