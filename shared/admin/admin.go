@@ -79,6 +79,8 @@ type server struct {
 	audit    *access.Audit
 	sealer   *access.Sealer
 	answers  *access.Idempotency
+	// publishers are the operator's sources that publish for tenants, the same for all tenants.
+	publishers *catalog.Renewed[[]publisher]
 
 	rows   []Route        // the table
 	mux    *http.ServeMux // finds the route of a request
@@ -107,6 +109,7 @@ func New(c Config) (http.Handler, error) {
 		rows:    c.routes(), mux: http.NewServeMux(), groups: map[string]*lazyGroup{},
 	}
 	s.sessions = access.NewSessions(c.CatalogDocuments, s.tokens, c.Now)
+	s.publishers = catalog.NewRenewed(s.publishing, access.CacheTTL, access.CacheTTL, c.Now)
 	s.answers = access.NewIdempotency(c.LedgerDocuments, s.sealer, c.Now)
 	for _, r := range s.rows {
 		s.mux.Handle(r.Method+" "+r.Path, routeHandler{r})
