@@ -96,7 +96,7 @@ func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // get opens a page by its address.
 func (p *tab) get(path string) {
 	p.t.Helper()
-	p.do(chromedp.Navigate(p.base+path), chromedp.WaitVisible("main"))
+	p.do(chromedp.Navigate(p.base+path), chromedp.WaitVisible("#page"))
 }
 
 // evaluate returns the value of an expression; the zero value while a page is loading.
