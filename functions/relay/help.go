@@ -25,6 +25,7 @@ var examples = map[string][]string{
 		"relay local --demo                                    # host a relay here, with a demonstration",
 		"relay apply relay.yaml                                # configure it",
 		"relay tail                                            # events as they come",
+		"relay listen --forward localhost:3000/hooks           # and on this machine",
 		"relay events list --status dead --since 1h            # what failed",
 		"relay redrive --endpoint shipping --since 6h          # send it again",
 		"relay login --url https://relay.example.com           # work with a deployed relay",
@@ -81,7 +82,16 @@ var examples = map[string][]string{
 	"jobs export":    {"relay jobs export --source github --since 7d --dir export"},
 	"jobs files":     {"relay jobs files job_03e6ljuqs03hd8fia6m8ehbp --dir export"},
 	"tail":           {"relay tail", "relay tail --source github --status dead --json"},
-	"sent":           {"relay sent orders", "relay sent orders --json"},
+	"listen": {
+		"relay listen                                          # show the events of all sources",
+		"relay listen --forward localhost:3000/hooks           # and send them to your server",
+		"relay listen github,stripe --forward :3000 --type 'push,invoice.*'",
+		"relay listen github --forward :3000 --since 1h        # older ones first",
+		"relay listen --count 1 --json                         # wait for one event",
+	},
+	"listeners list":   {"relay listeners"},
+	"listeners delete": {"relay listeners delete lis_k3f9zq2mpa7xw4ce"},
+	"sent":             {"relay sent orders", "relay sent orders --json"},
 	"find": {
 		"relay find 72d3162e-cc78-11e3-81ab-4c9367dc0958",
 		`relay find --where '{"data": {"order": ["A-1001"]}}' --since 7d`,
@@ -89,6 +99,7 @@ var examples = map[string][]string{
 	"try": {
 		"relay try evt_gd2jhqxqnb5yxkqnbhpnyqhcazvsmlfb",
 		"relay try --source github --type push --body push.json",
+		"relay try evt_gd2jhqxqnb5yxkqnbhpnyqhcazvsmlfb --send slack.yaml   # a transform, before it is applied",
 		`relay try evt_gd2jhqxqnb5yxkqnbhpnyqhcazvsmlfb --filter '{"data": {"ref": [{"prefix": "refs/tags/"}]}}'`,
 	},
 	"doctor": {"relay doctor", "relay doctor --ping shipping --profile prod"},

@@ -26,8 +26,8 @@ type Props struct {
 	// matches [a-z][a-z0-9-]{0,19}. It cannot be longer, because the name that CloudFormation makes
 	// for a FIFO queue has no more room.
 	Stage string `context:"stage" default:"dev" pattern:"^[a-z][a-z0-9-]{0,19}$"`
-	// FunctionsDir holds {name}/bootstrap for each function, and deliver/jq, built for Linux on
-	// arm64. The path is relative to the working directory.
+	// FunctionsDir holds {name}/bootstrap for each function, and the program jq in deliver and
+	// admin, built for Linux on arm64. The path is relative to the working directory.
 	FunctionsDir string `context:"functionsDir" default:"bin/lambda"`
 	// AlarmTopicARN is your SNS topic. It gets a message when an alarm starts and when it ends. Its
 	// policy must let CloudWatch publish.
@@ -116,6 +116,11 @@ type Props struct {
 	// 4. Whoever may execute-api:Invoke on it has the role admin. Tokens are not used then, and
 	// tenants cannot use the API.
 	IAM bool `context:"iam" default:"false"`
+
+	// Listeners is true, false or auto. auto means false in the stage prod and true in any other.
+	// While it is true, whoever has a token with the role operate may have copies of events sent to
+	// a machine of his own (relay listen).
+	Listeners string `context:"listeners" default:"auto" pattern:"^(auto|true|false)$"`
 
 	// Protect is true, false or auto. auto means true in the stage prod and false in any other.
 	// While it is true, the stack cannot be destroyed (termination protection), and no table can be
@@ -372,7 +377,7 @@ func (p Props) check() error {
 			slices.Sorted(maps.Keys(logRetentions)),
 		)
 	}
-	programs := []string{filepath.Join("deliver", "jq")}
+	programs := []string{filepath.Join("deliver", "jq"), filepath.Join("admin", "jq")}
 	for _, name := range functionNames {
 		programs = append(programs, filepath.Join(name, "bootstrap"))
 	}
@@ -556,6 +561,11 @@ func (p Props) tags() map[string]string {
 // protected reports whether the stack and its tables are protected from deletion.
 func (p Props) protected() bool {
 	return p.Protect == "true" || p.Protect == "auto" && p.Stage == "prod"
+}
+
+// listens reports whether people may listen to events.
+func (p Props) listens() bool {
+	return p.Listeners == "true" || p.Listeners == "auto" && p.Stage != "prod"
 }
 
 func isFile(path string) bool {

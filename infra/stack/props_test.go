@@ -23,7 +23,7 @@ func TestPropsFromContext(t *testing.T) {
 		ThrottleRatePerSecond: 1000, ThrottleBurst: 1000,
 		FanoutMaxConcurrency: 50, DeliveryMaxConcurrency: 300, RetryMaxConcurrency: 30,
 		SlowMaxConcurrency: 50,
-		Protect:            "auto",
+		Protect:            "auto", Listeners: "auto",
 	}
 	for name, test := range map[string]struct {
 		context map[string]any
@@ -305,7 +305,7 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		},
 		"functions that were not built": {stack.Props{FunctionsDir: t.TempDir()}, []string{
 			"receive/bootstrap is missing", "fanout/bootstrap is missing",
-			"deliver/bootstrap is missing", "deliver/jq is missing", "sweep/bootstrap is missing",
+			"deliver/bootstrap is missing", "deliver/jq is missing", "admin/jq is missing", "sweep/bootstrap is missing",
 			"make"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -94,6 +94,7 @@ func wholeProps() stack.Props {
 			"shop": triggerBus, "rule": triggerRule, "news": triggerTopic, "uploads": triggerBucket,
 		},
 		Dashboard: true, Tracing: true, AccessLog: true, PlatformLogs: true, LedgerRecovery: true,
+		Listeners:   "true",
 		EgressPorts: []uint16{8443}, Tags: map[string]string{
 			"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "",
 			"of two words": "x=y",
@@ -176,10 +177,12 @@ func stubFunctions(dir string) (string, error) {
 			return "", err
 		}
 	}
-	if err := os.WriteFile(
-		filepath.Join(dir, "lambda", "deliver", "jq"), []byte("jq"), 0o600,
-	); err != nil {
-		return "", err
+	for _, name := range []string{"deliver", "admin"} {
+		if err := os.WriteFile(
+			filepath.Join(dir, "lambda", name, "jq"), []byte("jq"), 0o600,
+		); err != nil {
+			return "", err
+		}
 	}
 	return filepath.Join(dir, "lambda"), nil
 }

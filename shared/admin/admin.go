@@ -19,6 +19,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/transform"
 )
 
 // MaxBodyBytes is the largest body of a request.
@@ -44,6 +45,8 @@ type Config struct {
 	Replayer operate.Replayer
 	// Learned has the secrets that providers send in handshakes; nil: there are no such routes.
 	Learned LearnedSecrets
+	// Listening has what people need to listen; zero: listening is off.
+	Listening Listening
 	// Local: settings of endpoints that need AWS are refused.
 	Local bool
 	// Granted are the ARNs of destinations and roles that the stack grants. Endpoints with others
@@ -52,6 +55,8 @@ type Config struct {
 	// Triggers are the sources for which the stack has a queue, and the provider that each must
 	// have. A source that needs a queue and has none is refused. Local: not read
 	Triggers map[string]string
+	// JQ runs the jq programs of transforms that are tried; nil: these are not tried.
+	JQ transform.Runner
 	// Jobs plans and runs jobs; nil: there are none.
 	Jobs *operate.Jobs
 	// Searcher finds events and deliveries; zero: they are not listed.
@@ -123,7 +128,7 @@ func (c Config) routes() []Route {
 	has := map[string]bool{
 		"jobs": c.Jobs != nil, "stats": c.Statistics.Documents != nil,
 		"lists": c.Searcher.Events != nil, "again": c.Replayer.Ledger != nil,
-		"learned": c.Learned != nil,
+		"learned": c.Learned != nil, keptGroup: c.Listening.Kept != nil,
 	}
 	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {
 		there, optional := has[r.group.name]
