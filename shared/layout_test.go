@@ -17,7 +17,7 @@ import (
 const module = "webhook-relay/"
 
 // core are the layers of the product itself, from the lowest up.
-var core = []string{"policy", "catalog", "gate", "relay", "operate", "access"}
+var core = []string{"policy", "catalog", "gate", "relay", "operate", "access", "listen"}
 
 // layers are the packages of this project, by the layer that they belong to. A package belongs to
 // the layer with the longest prefix of its name.
@@ -42,14 +42,16 @@ var layers = []struct {
 	{"relay", []string{"shared/relay"}, core[:3]},
 	{"operate", []string{"shared/relay/operate"}, core[:4]},
 	{"access", []string{"shared/relay/access"}, core[:5]},
+	{"listen", []string{"shared/relay/listen"}, core[:6]},
 	{
 		"adapter",
 		[]string{
 			"shared/aws", "shared/local", "shared/egress", "shared/telemetry",
 			"shared/transform/jq",
 		},
-		with(core, "name"),
+		with(core, "name", "signed"),
 	},
+	{"signed", []string{"shared/aws/signed"}, nil},
 	{"configuration", []string{"shared/config"}, with(core, "adapter")},
 	{"admin", []string{"shared/admin"}, with(core, "configuration")},
 	// what speaks the API
@@ -69,7 +71,7 @@ var layers = []struct {
 		"function", []string{"functions"},
 		with(
 			core, "adapter", "configuration", "admin", "client", "console", "lambda", "name",
-			"sample",
+			"sample", "signed",
 		),
 	},
 	{"infra", []string{"infra"}, []string{"infra", "name"}},

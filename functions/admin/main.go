@@ -20,10 +20,12 @@ import (
 	"webhook-relay/shared/aws/lambda"
 	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/aws/sts"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/lambda/settings"
 	"webhook-relay/shared/lambda/start"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry"
 	"webhook-relay/shared/transform/jq"
@@ -56,6 +58,10 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	listening, err := listeningOf(s, cfg, queues, access, catalogs)
+	if err != nil {
+		return nil, err
+	}
 	api, err := admin.New(admin.Config{
 		Catalogs:         catalogs,
 		CatalogDocuments: access,
@@ -69,6 +75,7 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		Jobs:             jobs,
 		Replayer:         replayer,
 		Learned:          catalogs,
+		Listening:        listening,
 		Searcher: operate.Searcher{
 			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
 			Endpoints: endpoints,
@@ -97,6 +104,25 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		return nil, err
 	}
 	return handler.Admin(handler.HTTP(pages.Beside(api), identify), jobs.Work), nil
+}
+
+// listeningOf returns what people need to listen; zero: listening is off.
+func listeningOf(
+	s settings.Admin, cfg aws.Config, queues *awssqs.Client, documents operate.Documents,
+	marks *dynamo.Catalog,
+) (admin.Listening, error) {
+	if s.ListenPrefix == "" {
+		return admin.Listening{}, nil
+	}
+	temporary := sqs.ListenQueues{
+		Client: queues, Beside: s.IngestQueueURL, Prefix: s.ListenPrefix, Key: s.DataKeyARN,
+		Role: s.ListenRoleARN, Region: cfg.Region, Assume: sts.New(cfg, s.ListenRoleARN).Assume,
+	}
+	listeners, err := listen.New(listen.Config{
+		Documents: documents, Marks: marks, Queues: temporary,
+		CacheTTL: settings.Seconds(s.CatalogCacheSeconds),
+	})
+	return admin.Listening{Listeners: listeners, Sender: temporary}, err
 }
 
 // identify passes on what API Gateway knows of a request: its id, and with the setting iam who

@@ -14,6 +14,7 @@ import (
 	"webhook-relay/shared/lambda/settings"
 	"webhook-relay/shared/lambda/start"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/telemetry"
 )
 
@@ -23,6 +24,10 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
 	bodies := s3.New(s3.Client(cfg), s.BodiesBucket)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
+	listeners, err := listenersOf(s, queues, tables, bodies, reporter)
+	if err != nil {
+		return nil, err
+	}
 	ingest, ordered := sqs.New(queues, s.IngestQueueURL), sqs.New(queues, s.OrderedIngestQueueURL)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // no secret is read
 	fanout, err := relay.NewFanout(relay.FanoutConfig{
@@ -34,6 +39,7 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error
 		Delivery:      sqs.New(queues, s.DeliveryQueueURL),
 		Ordered:       sqs.New(queues, s.OrderedDeliveryQueueURL),
 		Poison:        sqs.New(queues, s.PoisonQueueURL),
+		Listeners:     listeners,
 		Reporter:      reporter,
 		Retention:     settings.Days(s.RetentionDays),
 		CacheTTL:      settings.Seconds(s.CatalogCacheSeconds),
@@ -42,4 +48,21 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error
 		return nil, err
 	}
 	return handler.Batch(reporter.Batched(fanout.Process), ingest, ordered), nil
+}
+
+// listenersOf returns what copies events to listeners; nil: nobody can listen.
+func listenersOf(
+	s settings.Fanout, queues *awssqs.Client, tables *dynamodb.Client, bodies relay.Bodies,
+	log telemetry.Log,
+) (relay.Listeners, error) {
+	if s.ListenPrefix == "" {
+		return nil, nil //nolint:nilnil // it is optional
+	}
+	return listen.NewCopier(listen.CopierConfig{
+		Documents: dynamo.NewDocuments(tables, s.CatalogTable),
+		Sender: sqs.ListenQueues{
+			Client: queues, Beside: s.IngestQueueURL, Prefix: s.ListenPrefix,
+		},
+		Bodies: bodies, Dropped: log.CopiesDropped,
+	})
 }

@@ -116,13 +116,17 @@ func (c *redriveCommand) Run(ctx context.Context, inv *invocation) error {
 type replayCommand struct {
 	Status []string `help:"Only deliveries of these statuses: delivered, dead." enum:"delivered,dead" placeholder:"STATUS" group:"selection"`
 	Event  string   `help:"Send one event again: to the endpoint of --endpoint, or else to the endpoints that subscribed to it after it was routed." placeholder:"ID"`
+	To     string   `help:"With --event: send it to this listener, see relay listeners." placeholder:"ID"`
 	againFlags
 }
 
 // Run sends deliveries again, whether they were delivered or are dead.
 func (c *replayCommand) Run(ctx context.Context, inv *invocation) error {
-	if c.Event != "" {
+	switch {
+	case c.Event != "":
 		return c.one(ctx, inv)
+	case c.To != "":
+		return usage("--to needs --event: it sends one event to a listener")
 	}
 	filter := c.filter()
 	filter.Statuses = c.Status
@@ -136,7 +140,17 @@ func (c *replayCommand) one(ctx context.Context, inv *invocation) error {
 	if !others.isEmpty() || len(c.Status) > 0 || c.DryRun || c.All || len(c.Endpoint) > 1 {
 		return usage("--event names a single event: with it only one --endpoint can be used")
 	}
+	if c.To != "" && len(c.Endpoint) > 0 {
+		return usage("--to names a listener: leave --endpoint out")
+	}
 	return c.calls(ctx, inv, func(api *connection) error {
+		if c.To != "" {
+			if _, err := api.sendToListener(ctx, c.To, []string{c.Event}, true); err != nil {
+				return err
+			}
+			return inv.say(map[string]string{"event": c.Event, "listener": c.To},
+				"%s was sent to %s", c.Event, c.To)
+		}
 		if len(c.Endpoint) == 1 {
 			sent, err := call[struct {
 				Event    string `json:"event"`

@@ -43,9 +43,14 @@ type connection struct {
 	local bool // it is called in this process
 	// console is the address of the relay's console.
 	console string
+	// signIn returns the path of a link that opens a page of the console, signed in; nil: the
+	// person signs in there.
+	signIn func(ctx context.Context, page string) (string, error)
 	// resume starts the work on jobs whose worker has died; nil: the relay does it.
 	resume func(context.Context) error
 	close  func() error
+	// queued counts the messages in each queue, by its name in the template; nil: it is not known.
+	queued func(context.Context) (map[string]int, error)
 }
 
 // calls runs f with the relay that the flags name.
@@ -154,7 +159,7 @@ func (f relayFlags) ofStack(ctx context.Context, inv *invocation) (*connection, 
 	return f.remote(url, token, f.Tenant)
 }
 
-// localConsole is where relay local listens unless it is told otherwise.
+// localConsole is where a local relay listens that has never run.
 const localConsole = "http://127.0.0.1:8080"
 
 // local opens the relay in a directory, and calls its API in this process.
@@ -177,8 +182,12 @@ func (f relayFlags) local(
 		return nil, errors.Join(err, l.close())
 	}
 	return &connection{
-		Client: client.InProcess(api, inv.operator(), f.Tenant), console: localConsole,
-		resume: l.resumeJobs, close: l.close, local: true,
+		Client:  client.InProcess(api, inv.operator(), f.Tenant),
+		console: l.address(context.Background()),
+		signIn: func(ctx context.Context, page string) (string, error) {
+			return l.signIn(ctx, api, inv.operator().Name, page)
+		},
+		resume: l.resumeJobs, close: l.close, local: true, queued: l.queued,
 	}, nil
 }
 

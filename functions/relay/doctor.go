@@ -47,9 +47,18 @@ type doctor struct {
 func (c *doctorCommand) Run(ctx context.Context, inv *invocation) error {
 	return c.calls(ctx, inv, func(api *connection) error {
 		d := &doctor{inv: inv, api: api, now: time.Now()}
-		for _, check := range []func(context.Context) ([]finding, error){
-			d.address, d.token, d.endpoints, d.sources, d.deliveries, d.pings(c.Ping),
-		} {
+		checks := []func(context.Context) ([]finding, error){
+			d.address, d.token, d.endpoints, d.sources, d.deliveries, d.localQueues,
+			d.pings(c.Ping),
+		}
+		if c.Stack != "" {
+			more, err := d.checkStack(ctx, c.Stack)
+			if err != nil {
+				return err
+			}
+			checks = append(checks, more...)
+		}
+		for _, check := range checks {
 			found, err := check(ctx)
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -63,11 +72,23 @@ func (c *doctorCommand) Run(ctx context.Context, inv *invocation) error {
 				}
 			}
 		}
+		d.left(c)
 		if d.failed > 0 {
 			return fmt.Errorf("%s failed", plural(d.failed, "check"))
 		}
 		return nil
 	})
+}
+
+// left says what was not checked, and how to have it checked.
+func (d *doctor) left(c *doctorCommand) {
+	if len(c.Ping) == 0 {
+		d.inv.note("no webhook was sent; --ping ENDPOINT sends one through and back")
+	}
+	if c.Stack == "" && !d.api.local {
+		d.inv.note("--stack NAME, with AWS credentials, also checks queues, alarms, the " +
+			"concurrency of the account, and what the stack may do for endpoints in AWS")
+	}
 }
 
 // tell prints a finding.

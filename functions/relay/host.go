@@ -17,6 +17,7 @@ import (
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/local/standin"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/verify"
 )
@@ -112,13 +113,19 @@ func (h *host) build(dir string, o hostOptions) error {
 	if err != nil {
 		return err
 	}
+	copier, err := listen.NewCopier(listen.CopierConfig{
+		Documents: h.store.Documents(), Sender: h.kept, Bodies: bodies, CacheTTL: catalogTTL,
+	})
+	if err != nil {
+		return err
+	}
 	failures := &memory.Failures{}
 	fanout, err := relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: catalogs, Types: catalogs, Events: ledger, Bodies: bodies,
 		Delivery: h.queues[deliveryQueue],
 		Ordered:  h.queues[orderedDelivery],
 		Poison:   h.queues[ingestDLQ], Failures: failures, Reporter: o.Reporter,
-		CacheTTL: catalogTTL,
+		CacheTTL: catalogTTL, Listeners: copier,
 	})
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (c *localCommand) host(ctx context.Context, inv *invocation) (err error) {
 	}
 	// net/http logs what an endpoint sends unasked. That may be an echo of our request.
 	log.SetOutput(io.Discard)
-	listener, err := listen(ctx, c.Addr)
+	listener, err := bind(ctx, c.Addr)
 	if err != nil {
 		return err
 	}
@@ -85,10 +85,13 @@ func (c *localCommand) host(ctx context.Context, inv *invocation) (err error) {
 	if err := c.configure(ctx, inv, h, url, console); err != nil {
 		return err
 	}
+	if err := h.noteAddress(ctx, url); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go endWith(ctx, console.closed, cancel)
-	link, err := h.pages.Link(ctx, inv.operator().Name, linkValid)
+	link, err := h.pages.Link(ctx, inv.operator().Name, "", linkValid)
 	if err != nil {
 		return err
 	}
@@ -104,8 +107,8 @@ func endWith(ctx context.Context, closed <-chan struct{}, cancel context.CancelF
 	}
 }
 
-// listen listens on the address. If the address is in use, the error says so in plain words.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// bind listens on the address. If the address is in use, the error says so in plain words.
+func bind(ctx context.Context, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	at := addr
 	if host, port, err := net.SplitHostPort(addr); err == nil && egress.IsLocalhost(host) {
@@ -203,6 +206,7 @@ func (c *localCommand) serve(
 		// The gateway itself answers requests above its own limit.
 		MaxHeaderBytes: http.DefaultMaxHeaderBytes,
 	}
+	server.RegisterOnShutdown(h.kept.Stop)
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.consume(running) })
 	g.Go(func() error {

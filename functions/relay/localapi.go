@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"webhook-relay/shared/admin"
+	webconsole "webhook-relay/shared/admin/console"
 	"webhook-relay/shared/local/keyfile"
 	"webhook-relay/shared/local/sqlite"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/transform/jq"
 	"webhook-relay/shared/transform/jq/program"
@@ -24,6 +26,9 @@ type localRelay struct {
 	queues  map[string]*sqlite.Queue
 	jobs    *jobRunner
 	jq      *jq.Runner // no process until it is needed
+
+	listeners *listen.Listeners
+	kept      *listen.Kept // the events of listeners
 }
 
 // openStore opens the relay in a directory. The relay's host may be running at the same time. The
@@ -58,7 +63,13 @@ func newLocalRelay(dir string, store *sqlite.Store) (*localRelay, error) {
 		store: store, catalog: store.Catalog(sealer), queues: queues,
 		jq: jq.New(program.Marked, self),
 	}
-	l.jobs, err = l.newJobs()
+	if l.jobs, err = l.newJobs(); err != nil {
+		return l, err
+	}
+	l.kept = listen.NewKept(store.Documents(), time.Now)
+	l.listeners, err = listen.New(listen.Config{
+		Documents: store.Documents(), Marks: l.catalog, Queues: l.kept, CacheTTL: catalogTTL,
+	})
 	return l, err
 }
 
@@ -92,6 +103,7 @@ func (l *localRelay) api(ttl time.Duration) (http.Handler, error) {
 		),
 		Pinger:   operate.Pinger{Events: ledger, Delivery: l.queues[deliveryQueue]},
 		Replayer: l.replayer(ttl), Learned: l.catalog, JQ: l.jq,
+		Listening: admin.Listening{Listeners: l.listeners, Sender: l.kept, Kept: l.kept},
 	})
 }
 
@@ -174,6 +186,62 @@ func (h *host) keepJobsGoing(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// The document with the address of the host, for commands that use the same directory.
+const (
+	hostCollection = "host"
+	addressKey     = "address"
+)
+
+// noteAddress notes where the host listens.
+func (l *localRelay) noteAddress(ctx context.Context, url string) error {
+	_, err := l.store.Documents().PutDocument(ctx, hostCollection, operate.Document{
+		Key: addressKey, Body: []byte(url),
+	}, operate.AnyVersion)
+	return err
+}
+
+// address returns where the host listens, or has listened last.
+func (l *localRelay) address(ctx context.Context) string {
+	d, err := l.store.Documents().Document(ctx, hostCollection, addressKey)
+	if err != nil {
+		return localConsole
+	}
+	return string(d.Body)
+}
+
+// linkOpens is how long a link that relay open makes can be used.
+const linkOpens = 10 * time.Minute
+
+// signIn returns the path of a link that opens a page of the console, signed in, once.
+func (l *localRelay) signIn(
+	ctx context.Context, api http.Handler, name, page string,
+) (string, error) {
+	pages, err := webconsole.New(webconsole.Config{
+		API: api, Documents: l.store.Documents(), Local: true,
+	})
+	if err != nil {
+		return "", err
+	}
+	return pages.Link(ctx, name, page, linkOpens)
+}
+
+// queued counts the messages in each queue.
+func (l *localRelay) queued(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
+	for name, of := range map[string]string{
+		"Ingest": ingestQueue, "Delivery": deliveryQueue, "Retry": retryQueue, "Slow": slowQueue,
+		"OrderedIngest": orderedIngest, "OrderedDelivery": orderedDelivery, "Dead": deadQueue,
+		"IngestDlq": ingestDLQ, "DeliveryDlq": deliveryDLQ,
+	} {
+		n, err := l.queues[of].Len(ctx)
+		if err != nil {
+			return nil, err
+		}
+		counts[name] = n
+	}
+	return counts, nil
 }
 
 // close closes the relay.

@@ -28,6 +28,8 @@ type commands struct {
 	Version kong.VersionFlag `help:"Print the version."`
 
 	Tail          tailCommand          `cmd:"" group:"look" help:"Print events as they come."`
+	Listen        listenCommand        `cmd:"" group:"look" help:"Receive copies of events on this machine, and forward them to a server on it."`
+	Listeners     listenersCommand     `cmd:"" group:"look" help:"List and end listeners."`
 	Events        eventsCommand        `cmd:"" group:"look" help:"List events, and show what became of one."`
 	Deliveries    deliveriesCommand    `cmd:"" group:"look" help:"List deliveries, and show the attempts of one."`
 	Find          findCommand          `cmd:"" group:"look" help:"Find an event by the provider's id, or events by a pattern."`

@@ -22,13 +22,19 @@ var consolePages = map[string]string{
 	"source": "sources", "endpoint": "endpoints", "event": "events", "job": "jobs",
 }
 
-// Run prints the address of the console's page of a thing, and opens it in the browser.
+// Run prints the address of the console's page of a thing, and opens it in the browser. Of a local
+// relay it is a link that signs in, once.
 func (c *openCommand) Run(ctx context.Context, inv *invocation) error {
 	path, err := c.path()
 	if err != nil {
 		return err
 	}
 	return c.calls(ctx, inv, func(api *connection) error {
+		if api.signIn != nil {
+			if path, err = api.signIn(ctx, path); err != nil {
+				return err
+			}
+		}
 		address := api.console + path
 		if err := inv.say(map[string]string{"url": address}, "%s", address); err != nil {
 			return err

@@ -18,3 +18,9 @@ func addressOfStack(context.Context, string) (string, error) { return "", ErrLoc
 func apiOfStack(context.Context, string) (http.Handler, string, error) {
 	return nil, "", ErrLocalOnly
 }
+
+func (*doctor) checkStack(
+	context.Context, string,
+) ([]func(context.Context) ([]finding, error), error) {
+	return nil, ErrLocalOnly
+}

@@ -15,7 +15,7 @@ func newSweeper(l *localRelay) (*operate.Sweeper, error) {
 		Names: l.catalog, Subscriptions: l.catalog, States: ledger, Ledger: ledger,
 		Deliveries: ledger, Cursors: ledger,
 		Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue],
-		Documents: l.store.Documents(),
+		Documents: l.store.Documents(), Listeners: l.listeners,
 	})
 }
 

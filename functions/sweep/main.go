@@ -14,6 +14,7 @@ import (
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/lambda/settings"
 	"webhook-relay/shared/lambda/start"
+	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry"
 )
@@ -26,6 +27,10 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
 	ledger := dynamo.NewLedger(
 		tables, s.LedgerTable, s3.New(s3.Client(cfg), s.BodiesBucket),
 	)
+	listeners, err := listenersOf(s, queues, tables, catalog)
+	if err != nil {
+		return nil, err
+	}
 	sweeper, err := operate.NewSweeper(operate.SweeperConfig{
 		Names:         catalog,
 		Subscriptions: catalog,
@@ -37,9 +42,25 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
 		Retry:         sqs.New(queues, s.RetryQueueURL),
 		Documents:     dynamo.NewDocuments(tables, s.LedgerTable),
 		Jobs:          lambda.NewStarter(cfg, s.AdminFunction),
+		Listeners:     listeners,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return handler.Sweep(sweeper.Run, log.Swept), nil
+}
+
+// listenersOf returns the listeners, to remove old ones; nil: nobody can listen.
+func listenersOf(
+	s settings.Sweep, queues *awssqs.Client, tables *dynamodb.Client, marks *dynamo.Catalog,
+) (operate.Listeners, error) {
+	if s.ListenPrefix == "" {
+		return nil, nil //nolint:nilnil // it is optional
+	}
+	return listen.New(listen.Config{
+		Documents: dynamo.NewDocuments(tables, s.CatalogTable), Marks: marks,
+		Queues: sqs.ListenQueues{
+			Client: queues, Beside: s.DeliveryQueueURL, Prefix: s.ListenPrefix,
+		},
+	})
 }

@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2authorizers"
@@ -32,6 +34,11 @@ var consolePaths = []string{"/console", "/console/{proxy+}", "/portal/{proxy+}"}
 
 // addAdmin makes the function that serves the API and the console, and works on jobs.
 func (r *relay) addAdmin() error {
+	logs, role := r.addRole(adminID, r.adminGrants())
+	listenRole, dataKey := "", ""
+	if r.props.listens() {
+		listenRole, dataKey = *r.addListenRole(role), r.props.DataKeyARN
+	}
 	environment, err := settings.Environment(settings.Admin{
 		CatalogTable:        *r.catalog.TableName(),
 		LedgerTable:         *r.ledger.TableName(),
@@ -43,6 +50,9 @@ func (r *relay) addAdmin() error {
 		RetentionDays:       r.props.RetentionDays,
 		CatalogCacheSeconds: r.props.CatalogCacheSeconds,
 		Send:                r.props.Send,
+		ListenPrefix:        r.listenPrefix(),
+		ListenRoleARN:       listenRole,
+		DataKeyARN:          dataKey,
 		Triggers:            r.triggerProviders(),
 	})
 	if err != nil {
@@ -52,7 +62,7 @@ func (r *relay) addAdmin() error {
 		id: adminID, name: adminName,
 		description: "Serves the API and the console to operators and tenants, and works on jobs",
 		memoryMiB:   adminMemoryMiB, timeoutSeconds: adminTimeoutSeconds,
-		environment: environment, grants: r.adminGrants(),
+		environment: environment, logs: logs, role: role,
 		// A step of a job ends by invoking the function for the next one. This is intended.
 		recursiveLoop: awslambda.RecursiveLoop_ALLOW,
 	})
@@ -91,7 +101,7 @@ func (r *relay) strangersAlarm() alarm {
 }
 
 func (r *relay) adminGrants() []grant {
-	return []grant{
+	return slices.Concat([]grant{
 		{
 			// A change of one thing is a transaction, of which IAM checks the parts. A file is
 			// applied in batches.
@@ -135,7 +145,8 @@ func (r *relay) adminGrants() []grant {
 			resources: []*string{r.delivery.QueueArn(), r.ingest.QueueArn(), r.retry.QueueArn()},
 		},
 		{actions: []string{"lambda:InvokeFunction"}, resources: []*string{r.adminARN()}},
-	}
+	}, r.listenQueues("sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SendMessage"),
+		r.assumeListenRole())
 }
 
 // adminARN returns the ARN of admin for its own role, which is created before the function, so that

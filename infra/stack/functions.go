@@ -55,6 +55,9 @@ type function struct {
 	grants                    []grant
 	recursiveLoop             awslambda.RecursiveLoop
 	network                   network // zero value: Lambda's own network
+	// made before the function, of whatever needs the role to be there; nil: made of grants
+	logs awslogs.LogGroup
+	role awsiam.Role
 }
 
 func (r *relay) addFunctions() error {
@@ -110,6 +113,7 @@ func (r *relay) addFanout() error {
 		PoisonQueueURL:          *r.ingestDLQ.QueueUrl(),
 		RetentionDays:           r.props.RetentionDays,
 		CatalogCacheSeconds:     r.props.CatalogCacheSeconds,
+		ListenPrefix:            r.listenPrefix(),
 	})
 	if err != nil {
 		return err
@@ -171,13 +175,9 @@ func (r *relay) addDeliver() error {
 }
 
 func (r *relay) addFunction(f function) awslambda.Function {
-	logs := r.addLogs(f.id + "Logs")
-	role := awsiam.NewRole(r.stack, new(f.id+"Role"), &awsiam.RoleProps{
-		AssumedBy: awsiam.NewServicePrincipal(new("lambda.amazonaws.com"), nil),
-		InlinePolicies: policies(slices.Concat(
-			r.everyFunction(logs.LogGroupArn()), f.grants, r.dataKeyGrants(dataServices...),
-		)),
-	})
+	if f.role == nil {
+		f.logs, f.role = r.addRole(f.id, f.grants)
+	}
 	// Near GOMEMLIMIT, Go collects garbage more often. Without it, Lambda would kill the function
 	// at its own limit. The remaining tenth is for memory that Go does not count.
 	f.environment["GOMEMLIMIT"] = fmt.Sprintf("%dMiB", f.memoryMiB*9/10)
@@ -201,15 +201,26 @@ func (r *relay) addFunction(f function) awslambda.Function {
 		Timeout:     seconds(f.timeoutSeconds),
 		Environment: pointerMap(f.environment),
 		// The role contains only the grants above. Constructs cannot add to it.
-		Role:                  role.WithoutPolicyUpdates(nil),
+		Role:                  f.role.WithoutPolicyUpdates(nil),
 		RecursiveLoop:         f.recursiveLoop,
 		Vpc:                   f.network.vpc,
 		SecurityGroups:        f.network.groups,
 		Tracing:               tracing,
-		LogGroup:              logs,
+		LogGroup:              f.logs,
 		LoggingFormat:         awslambda.LoggingFormat_JSON,
 		ApplicationLogLevelV2: awslambda.ApplicationLogLevel_INFO,
 		SystemLogLevelV2:      platformLogs,
+	})
+}
+
+// addRole makes the log group and the role of a function.
+func (r *relay) addRole(id string, grants []grant) (awslogs.LogGroup, awsiam.Role) {
+	logs := r.addLogs(id + "Logs")
+	return logs, awsiam.NewRole(r.stack, new(id+"Role"), &awsiam.RoleProps{
+		AssumedBy: awsiam.NewServicePrincipal(new("lambda.amazonaws.com"), nil),
+		InlinePolicies: policies(slices.Concat(
+			r.everyFunction(logs.LogGroupArn()), grants, r.dataKeyGrants(dataServices...),
+		)),
 	})
 }
 

@@ -60,6 +60,7 @@ var environment = map[string]string{
 	"RELAY_DELIVERY_QUEUE_URL":         "{Delivery}",
 	"RELAY_INGEST_QUEUE_URL":           "{Ingest}",
 	"RELAY_LEDGER_TABLE":               "{Ledger}",
+	"RELAY_LISTEN_ROLE_ARN":            "{Listen.Arn}",
 	"RELAY_ORDERED_DELIVERY_QUEUE_URL": "{OrderedDelivery}",
 	"RELAY_ORDERED_INGEST_QUEUE_URL":   "{OrderedIngest}",
 	"RELAY_ORIGIN":                     "{Ingress}.execute-api.{AWS::Region}.{AWS::URLSuffix}",

@@ -152,7 +152,7 @@ func (r *relay) receiveGrants() []grant {
 }
 
 func (r *relay) fanoutGrants() []grant {
-	return []grant{
+	return slices.Concat(r.listenQueues("sqs:SendMessage"), []grant{
 		consume(r.ingest.QueueArn(), r.ordered.ingest.QueueArn()),
 		hold(r.ingest.QueueArn(), r.ordered.ingest.QueueArn()),
 		{
@@ -171,7 +171,7 @@ func (r *relay) fanoutGrants() []grant {
 			resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{actions: []string{"sqs:SendMessage"}, resources: []*string{
 			r.delivery.QueueArn(), r.ordered.delivery.QueueArn(), r.ingestDLQ.QueueArn()}},
-	}
+	})
 }
 
 func (r *relay) deliverGrants() []grant {
@@ -223,7 +223,7 @@ func (r *relay) deliverGrants() []grant {
 }
 
 func (r *relay) sweepGrants() []grant {
-	return []grant{
+	return slices.Concat(r.sweepListeners(), []grant{
 		{
 			actions:   []string{"dynamodb:GetItem", "dynamodb:Query"},
 			resources: []*string{r.catalog.TableArn()},
@@ -250,7 +250,7 @@ func (r *relay) sweepGrants() []grant {
 		},
 		// admin works on jobs
 		{actions: []string{"lambda:InvokeFunction"}, resources: []*string{r.admin.FunctionArn()}},
-	}
+	})
 }
 
 // indexARN returns the ARN of one of the ledger's indexes.

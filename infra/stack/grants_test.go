@@ -51,9 +51,14 @@ var grants = map[string][]string{
 		"s3:GetObject on {Bodies.Arn}/*",
 		"s3:ListBucket on {Bodies.Arn}",
 		"s3:PutObject on {Bodies.Arn}/exports/*",
+		"sqs:CreateQueue on " + listenQueues,
+		"sqs:DeleteQueue on " + listenQueues,
+		"sqs:SendMessage on " + listenQueues,
 		"sqs:SendMessage on {Delivery.Arn}",
 		"sqs:SendMessage on {Ingest.Arn}",
 		"sqs:SendMessage on {Retry.Arn}",
+		"sts:AssumeRole on arn:{AWS::Partition}:iam::{AWS::AccountId}:role/webhook-relay-dev-" +
+			name("Listen") + "*",
 	},
 	"FanoutRole": {
 		"dynamodb:GetItem on {Catalog.Arn}",
@@ -73,6 +78,7 @@ var grants = map[string][]string{
 		"sqs:GetQueueAttributes on {OrderedIngest.Arn}",
 		"sqs:ReceiveMessage on {Ingest.Arn}",
 		"sqs:ReceiveMessage on {OrderedIngest.Arn}",
+		"sqs:SendMessage on " + listenQueues,
 		"sqs:SendMessage on {Delivery.Arn}",
 		"sqs:SendMessage on {IngestDlq.Arn}",
 		"sqs:SendMessage on {OrderedDelivery.Arn}",
@@ -134,18 +140,29 @@ var grants = map[string][]string{
 		"dynamodb:Query on {Ledger.Arn}/index/events",
 		"dynamodb:Query on {Ledger.Arn}/index/open",
 		"dynamodb:Query on {Ledger.Arn}/index/troubled",
+		"dynamodb:UpdateItem on {Catalog.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[doc/listeners]]]",
 		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[evt_* doc/stats*]]]",
 		"lambda:InvokeFunction on {Admin.Arn}",
 		"logs:CreateLogStream on {SweepLogs.Arn}",
 		"logs:PutLogEvents on {SweepLogs.Arn}",
 		"s3:GetObject on {Bodies.Arn}/*",
+		"sqs:DeleteQueue on " + listenQueues,
 		"sqs:SendMessage on {Delivery.Arn}",
 		"sqs:SendMessage on {Retry.Arn}",
+	},
+	"Listen": {
+		"sqs:ChangeMessageVisibility on " + listenQueues,
+		"sqs:DeleteMessage on " + listenQueues,
+		"sqs:ReceiveMessage on " + listenQueues,
 	},
 	"SchedulesRole": {
 		"sqs:SendMessage on {Retry.Arn}",
 	},
 }
+
+// listenQueues are the temporary queues of listeners.
+const listenQueues = "arn:{AWS::Partition}:sqs:{AWS::Region}:{AWS::AccountId}:" +
+	"webhook-relay-dev-listen-*"
 
 // named is how a role names a function that is created after it, by its logical id in the template.
 func named(id string) string {
@@ -260,13 +277,13 @@ func TestGrantsOfAWholeRelay(t *testing.T) {
 	want["DeliverRole"] = slices.Concat(grants["DeliverRole"], networkGrants, authGrants)
 	for role := range want {
 		services := []string{"dynamodb", "s3", "sqs"}
-		if role == "SchedulesRole" {
+		if role == "SchedulesRole" || role == "Listen" {
 			services = []string{"sqs"}
 		}
 		want[role] = slices.Concat(want[role], dataKeyGrants(services...))
 	}
 	for role, lines := range want {
-		if role != "SchedulesRole" && role != "BodiesRole" {
+		if role != "SchedulesRole" && role != "Listen" {
 			lines = append(
 				slices.Clip(lines), "xray:PutTelemetryRecords on *", "xray:PutTraceSegments on *",
 			)
@@ -275,6 +292,7 @@ func TestGrantsOfAWholeRelay(t *testing.T) {
 		for i := range lines {
 			want[role][i] = strings.NewReplacer(
 				"{SecretsKey.Arn}", secretsKey, ":webhook-relay-dev-", ":webhook-relay-prod-",
+				"/webhook-relay-dev-", "/webhook-relay-prod-",
 			).Replace(lines[i])
 		}
 		slices.Sort(want[role])
@@ -343,11 +361,15 @@ func TestRolesAreForOneServiceEach(t *testing.T) {
 		"SweepRole":     {"lambda.amazonaws.com"},
 		"AdminRole":     {"lambda.amazonaws.com"},
 		"SchedulesRole": {"scheduler.amazonaws.com if " + conditions},
+		"Listen":        {"{AdminRole.Arn}"},
 	}
 	got := map[string][]string{}
 	defaults(t).each(t, "AWS::IAM::Role", func(_ *testing.T, id string, r resource) {
 		for _, s := range items(r.get("AssumeRolePolicyDocument", "Statement")) {
 			line := render(get(s, "Principal", "Service"))
+			if get(s, "Principal", "Service") == nil {
+				line = render(get(s, "Principal", "AWS"))
+			}
 			if condition := get(s, "Condition"); condition != nil {
 				line += " if " + render(condition)
 			}

@@ -117,6 +117,11 @@ type Props struct {
 	// tenants cannot use the API.
 	IAM bool `context:"iam" default:"false"`
 
+	// Listeners is true, false or auto. auto means false in the stage prod and true in any other.
+	// While it is true, whoever has a token with the role operate may have copies of events sent to
+	// a machine of his own (relay listen).
+	Listeners string `context:"listeners" default:"auto" pattern:"^(auto|true|false)$"`
+
 	// Protect is true, false or auto. auto means true in the stage prod and false in any other.
 	// While it is true, the stack cannot be destroyed (termination protection), and no table can be
 	// deleted in any other way. Data outlives the stack in every stage.
@@ -556,6 +561,11 @@ func (p Props) tags() map[string]string {
 // protected reports whether the stack and its tables are protected from deletion.
 func (p Props) protected() bool {
 	return p.Protect == "true" || p.Protect == "auto" && p.Stage == "prod"
+}
+
+// listens reports whether people may listen to events.
+func (p Props) listens() bool {
+	return p.Listeners == "true" || p.Listeners == "auto" && p.Stage != "prod"
 }
 
 func isFile(path string) bool {

@@ -23,7 +23,7 @@ func TestPropsFromContext(t *testing.T) {
 		ThrottleRatePerSecond: 1000, ThrottleBurst: 1000,
 		FanoutMaxConcurrency: 50, DeliveryMaxConcurrency: 300, RetryMaxConcurrency: 30,
 		SlowMaxConcurrency: 50,
-		Protect:            "auto",
+		Protect:            "auto", Listeners: "auto",
 	}
 	for name, test := range map[string]struct {
 		context map[string]any

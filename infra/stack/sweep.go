@@ -29,6 +29,7 @@ func (r *relay) addSweep() error {
 		DeliveryQueueURL: *r.delivery.QueueUrl(),
 		RetryQueueURL:    *r.retry.QueueUrl(),
 		AdminFunction:    *r.admin.FunctionName(),
+		ListenPrefix:     r.listenPrefix(),
 	})
 	if err != nil {
 		return err

@@ -94,6 +94,7 @@ func wholeProps() stack.Props {
 			"shop": triggerBus, "rule": triggerRule, "news": triggerTopic, "uploads": triggerBucket,
 		},
 		Dashboard: true, Tracing: true, AccessLog: true, PlatformLogs: true, LedgerRecovery: true,
+		Listeners:   "true",
 		EgressPorts: []uint16{8443}, Tags: map[string]string{
 			"team": "shop", "costCentre": "42", "owner": "a@example.com", "empty": "",
 			"of two words": "x=y",

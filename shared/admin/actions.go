@@ -182,6 +182,7 @@ func registerActions(r *registrar) {
 			return r.Notifier.TellChange(ctx, change)
 		})
 	})
+	handle(r, "endpoints.preview", r.preview, conflicts)
 	handle(r, "endpoints.ping", func(ctx context.Context, in *NameInput) (*pinged, error) {
 		endpoint, err := r.endpoint(ctx, in.Name)
 		if err != nil {

@@ -45,6 +45,8 @@ type Config struct {
 	Replayer operate.Replayer
 	// Learned has the secrets that providers send in handshakes; nil: there are no such routes.
 	Learned LearnedSecrets
+	// Listening has what people need to listen; zero: listening is off.
+	Listening Listening
 	// Local: settings of endpoints that need AWS are refused.
 	Local bool
 	// Granted are the ARNs of destinations and roles that the stack grants. Endpoints with others
@@ -126,7 +128,7 @@ func (c Config) routes() []Route {
 	has := map[string]bool{
 		"jobs": c.Jobs != nil, "stats": c.Statistics.Documents != nil,
 		"lists": c.Searcher.Events != nil, "again": c.Replayer.Ledger != nil,
-		"learned": c.Learned != nil,
+		"learned": c.Learned != nil, keptGroup: c.Listening.Kept != nil,
 	}
 	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {
 		there, optional := has[r.group.name]

@@ -103,6 +103,9 @@ func produces(mediaType string) func(*huma.Operation) {
 	}
 }
 
+// conflicts tells that a route that changes nothing can be impossible now.
+func conflicts(op *huma.Operation) { op.Errors = append(op.Errors, http.StatusConflict) }
+
 // row returns the row of the table with an id. It panics if there is none: the tests register all
 // groups.
 func (r *registrar) row(id string) Route {

@@ -82,6 +82,7 @@ func newRig(t *testing.T, change ...func(*admin.Config)) *rig {
 		},
 	}
 	r.addLedger()
+	r.addListeners()
 	for _, c := range change {
 		c(&r.config)
 	}

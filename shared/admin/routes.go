@@ -274,6 +274,12 @@ func routes() []Route {
 			Summary: "Stop an endpoint. Its deliveries die until it is resumed", group: nil,
 		},
 		Route{
+			ID: "endpoints.preview", Method: post, Path: "/v1/endpoints/{name}/preview", Role: run,
+			Scope: Tenant, Changes: no,
+			Summary: "The request that an endpoint would get for an event, signed for now",
+			group:   nil,
+		},
+		Route{
 			ID: "endpoints.ping", Method: post, Path: "/v1/endpoints/{name}/ping", Role: run,
 			Scope: Tenant, Changes: yes, Summary: "Send an event of the relay's own to an endpoint",
 			group: nil,
@@ -353,5 +359,52 @@ func routes() []Route {
 			Summary: "Tell whether subscriptions take an event, and why not", group: nil,
 		},
 	)
+	listeners := group{name: "listeners", register: registerListeners}
+	const listener = "/v1/listeners/{id}"
+	add(listeners,
+		Route{
+			ID: "listeners.list", Method: get, Path: "/v1/listeners", Role: read, Scope: Tenant,
+			Changes: no, Summary: "List who listens to events", group: nil,
+		},
+		Route{
+			ID: "listeners.create", Method: post, Path: "/v1/listeners", Role: run, Scope: Tenant,
+			Changes: yes, Summary: "Listen to events: make a temporary queue for copies of them",
+			group: nil,
+		},
+		Route{
+			ID: "listeners.renew", Method: post, Path: listener + "/renew", Role: run,
+			Scope: Tenant, Changes: yes,
+			Summary: "Let a listener last, and give it new credentials", group: nil,
+		},
+		Route{
+			ID: "listeners.delete", Method: del, Path: listener, Role: run, Scope: Tenant,
+			Changes: yes, Summary: "End a listener, with its queue", group: nil,
+		},
+		Route{
+			ID: "listeners.send", Method: post, Path: listener + "/events", Role: run,
+			Scope: Tenant, Changes: yes,
+			Summary: "Put events on record into the queue of a listener", group: nil,
+		},
+	)
+	add(group{name: keptGroup, register: registerKept},
+		Route{
+			ID: "listeners.receive", Method: post, Path: listener + "/receive", Role: run,
+			Scope: Tenant, Changes: no,
+			Summary: "Wait for events of a listener. Only a relay on one machine has this",
+			group:   nil,
+		},
+		Route{
+			ID: "listeners.settle", Method: post, Path: listener + "/settle", Role: run,
+			Scope: Tenant, Changes: no,
+			Summary: "Delete received events, or let them be received again. Only a relay on one machine has this",
+			group:   nil,
+		},
+	)
 	return all
 }
+
+// keptGroup are the routes by which a listener receives from a relay on one machine.
+const keptGroup = "kept"
+
+// Local tells whether only a relay on one machine has the route.
+func (r Route) Local() bool { return r.group.name == keptGroup }

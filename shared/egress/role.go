@@ -5,19 +5,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"golang.org/x/sync/singleflight"
 
+	"webhook-relay/shared/destination/assume"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 )
@@ -35,8 +34,7 @@ const (
 // roles has the credentials with which requests are signed: our own, and those of roles that it
 // assumes. It caches the latter until shortly before they expire. It is safe for concurrent use.
 //
-// A role is assumed by one signed POST:
-// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+// A role is assumed by one signed POST: see package assume.
 type roles struct {
 	client  *Client
 	now     func() time.Time
@@ -122,30 +120,21 @@ func (r *roles) request(ctx context.Context, key catalog.SigV4) (*http.Request, 
 	if err != nil {
 		return nil, err
 	}
-	form := url.Values{
-		"Action": {"AssumeRole"}, "Version": {"2011-06-15"}, "RoleArn": {key.Role},
-		"RoleSessionName": {roleSession},
-	}
-	if key.ExternalID != "" {
-		form.Set("ExternalId", key.ExternalID)
-	}
-	body := []byte(form.Encode())
-	address := "https://sts." + key.Region + ".amazonaws.com"
-	if strings.HasPrefix(key.Region, "cn-") {
-		address += ".cn"
-	}
-	address += "/"
+	body := assume.Request{
+		Role: key.Role, Session: roleSession, ExternalID: key.ExternalID,
+	}.Form()
+	address := assume.Address(key.Region)
 	if r.client.endpoint != nil {
-		address = rebase(address, r.client.endpoint("sts"))
+		address = rebase(address, r.client.endpoint(assume.Service))
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return nil, blocked(fmt.Errorf("%w: region of the role", ErrRequest))
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	req.Header.Set("Content-Type", assume.ContentType)
 	sum := sha256.Sum256(body)
 	if err := r.client.signer.SignHTTP(
-		ctx, own, req, hex.EncodeToString(sum[:]), "sts", key.Region, time.Now(),
+		ctx, own, req, hex.EncodeToString(sum[:]), assume.Service, key.Region, time.Now(),
 	); err != nil {
 		return nil, fmt.Errorf("egress: sigv4: %w", err)
 	}
@@ -155,33 +144,24 @@ func (r *roles) request(ctx context.Context, key catalog.SigV4) (*http.Request, 
 // readRole reads the answer of AssumeRole. Its texts name the role, and nothing that the answer has
 // beside the code of the error.
 func readRole(key catalog.SigV4, status int, body []byte) (aws.Credentials, error) {
-	var answer struct {
-		Key     string    `xml:"AssumeRoleResult>Credentials>AccessKeyId"`
-		Secret  string    `xml:"AssumeRoleResult>Credentials>SecretAccessKey"`
-		Token   string    `xml:"AssumeRoleResult>Credentials>SessionToken"`
-		Expires time.Time `xml:"AssumeRoleResult>Credentials>Expiration"`
-		Code    string    `xml:"Error>Code"`
-	}
-	err := xml.Unmarshal(body, &answer)
+	got, err := assume.Read(status, body)
+	failed, is := errors.AsType[*assume.Error](err)
 	switch {
-	case answer.Code == "AccessDenied":
+	case is && failed.Denied():
 		return aws.Credentials{}, noCredentials(fmt.Errorf(
 			"%w: sts:AssumeRole on %s is not allowed: add the role to the setting send of the "+
 				"stack, and let its trust policy name the role of the function deliver%s", errAuth,
 			key.Role, externalHint(key),
 		))
-	case status != http.StatusOK || err != nil || answer.Key == "" || answer.Expires.IsZero():
-		code := ""
-		if isVisible(answer.Code) && len(answer.Code) <= 64 {
-			code = " " + answer.Code
-		}
+	case err != nil:
 		return aws.Credentials{}, noCredentials(fmt.Errorf(
-			"%w: STS answered %d%s for the role %s", errAuth, status, code, key.Role,
+			"%w: %w for the role %s", errAuth, err, key.Role,
 		))
 	}
 	return aws.Credentials{
-		AccessKeyID: answer.Key, SecretAccessKey: answer.Secret, SessionToken: answer.Token,
-		CanExpire: true, Expires: answer.Expires, Source: "AssumeRole",
+		AccessKeyID: got.AccessKeyID, SecretAccessKey: got.SecretAccessKey,
+		SessionToken: got.SessionToken, CanExpire: true, Expires: got.Expires,
+		Source: "AssumeRole",
 	}, nil
 }
 

@@ -64,6 +64,7 @@ type FanoutConfig struct {
 	Ordered   OrderedQueue // deliveries of ordered endpoints; needed if there are any
 	Poison    Queue        // messages that we cannot process
 	Failures  Failures
+	Listeners Listeners // nil: nobody can listen
 	Reporter  Reporter
 	Retention time.Duration // DefaultRetention
 	CacheTTL  time.Duration // DefaultCacheTTL
@@ -124,7 +125,30 @@ func (f *Fanout) Process(ctx context.Context, msgs []Message) []Action {
 	})
 	f.record(work, msgs, routed, ends)
 	f.send(work, msgs, routed, ends)
+	f.copy(work, routed, ends)
 	return f.finish(ctx, msgs, routed, ends)
+}
+
+// copy copies the events that are finished to those who listen. It comes last and has no result,
+// so that no delivery waits for a listener or depends on one.
+func (f *Fanout) copy(ctx context.Context, routed []routing, ends []handled) {
+	if f.cfg.Listeners == nil {
+		return
+	}
+	var events []Event
+	for i, r := range routed {
+		if !ends[i].open() && (r.result == Routed || r.result == Unrouted) {
+			events = append(events, r.event)
+		}
+	}
+	until, err := f.router.routes.ListeningUntil(ctx)
+	if len(events) == 0 || err != nil || !f.cfg.Now().Before(until) {
+		return
+	}
+	_ = recovered(func() (Action, error) {
+		f.cfg.Listeners.Copy(ctx, events)
+		return Action{}, nil
+	})
 }
 
 // finish decides on the Action of each message, and reports each.

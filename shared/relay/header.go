@@ -80,5 +80,13 @@ func outboundHeader(e Event, ep catalog.Endpoint, attempt int, signature map[str
 	return h
 }
 
+// Forwarded returns the headers with which an endpoint of a tenant ("": of the operator) would get
+// an event, for whoever forwards a copy of it.
+func Forwarded(e Event, tenant string, attempt int, signature map[string]string) Header {
+	return outboundHeader(
+		e, catalog.Endpoint{Name: catalog.Qualify(tenant, "listener")}, attempt, signature,
+	)
+}
+
 // wholeMillis rounds a time down to the precision of recorded times.
 func wholeMillis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

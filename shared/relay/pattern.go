@@ -51,12 +51,10 @@ func (p *Pattern) document(ctx context.Context, e Event) (document.Document, err
 	switch {
 	case !p.table.NeedsBody(e.Type):
 		return document.Document{}, nil
-	case e.BodyRef == nil:
-		return e.document(e.Body), nil
-	case p.bodies == nil:
+	case e.BodyRef != nil && p.bodies == nil:
 		return document.Document{Opaque: true}, nil
 	}
-	body, err := p.bodies.Get(ctx, e.BodyRef.Key)
+	body, err := e.Content(ctx, p.bodies)
 	if err != nil {
 		return document.Document{}, err
 	}

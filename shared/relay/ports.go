@@ -260,6 +260,13 @@ func (untold) TellDead(context.Context, Delivery, string) error     { return nil
 func (untold) TellFailing(context.Context, FailingTransform) error  { return nil }
 func (untold) TellLearned(context.Context, string, time.Time) error { return nil }
 
+// Listeners copies events to the people who listen to them.
+type Listeners interface {
+	// Copy sends copies of events that were routed, to all who want them. A copy is no delivery:
+	// what fails is reported and dropped. Copy takes some seconds at most.
+	Copy(ctx context.Context, events []Event)
+}
+
 // Reporter gets a report of everything that happened, one call each, afterwards. Its calls must not
 // block.
 type Reporter interface {

@@ -78,10 +78,13 @@ func New(c Config) (*Console, error) {
 
 // Link returns the path of a link that opens a session of the operator with the role admin, once,
 // and is valid for a time.
-func (c *Console) Link(ctx context.Context, name string, valid time.Duration) (string, error) {
+// It opens the page of a path, such as Base+"/events"; "": the first one.
+func (c *Console) Link(
+	ctx context.Context, name, next string, valid time.Duration,
+) (string, error) {
 	code, _, err := c.server.sessions.Link(ctx, access.Link{
 		Session: access.Session{
-			Who: access.Who{Kind: "command", Name: name}, Role: access.Admin,
+			Who: access.Who{Kind: "command", Name: name}, Role: access.Admin, Next: next,
 		},
 		Valid: valid,
 	})

@@ -132,7 +132,7 @@ func TestCookies(t *testing.T) {
 func TestALinkSignsInOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	link, err := r.console.Link(t.Context(), "me", time.Minute)
+	link, err := r.console.Link(t.Context(), "me", "", time.Minute)
 	must(t, err)
 	path, code, _ := strings.Cut(link, "#")
 	b := &browser{rig: r, base: console.Base}
@@ -146,7 +146,7 @@ func TestALinkSignsInOnce(t *testing.T) {
 			t.Errorf("use %d: %d, cookie %v", i+1, a.Code, b.cookie)
 		}
 	}
-	link, err = r.console.Link(t.Context(), "me", time.Minute)
+	link, err = r.console.Link(t.Context(), "me", "", time.Minute)
 	must(t, err)
 	// without script the whole link is pasted
 	if a := b.post("/enter", url.Values{"code": {"http://127.0.0.1" + link}}); a.Code !=

@@ -165,7 +165,7 @@ func TestSessionsAreOfOneSite(t *testing.T) {
 		}
 	}
 	// nor does a link open another site than its own
-	link, err := r.console.Link(t.Context(), "me", 1<<40)
+	link, err := r.console.Link(t.Context(), "me", "", 1<<40)
 	must(t, err)
 	_, operator, _ := strings.Cut(link, "#")
 	for base, code := range map[string]string{

@@ -164,10 +164,43 @@ func (c *Catalog) For(tenant string) catalog.TenantStore {
 	return &tenantCatalog{all: c, tenant: tenant}
 }
 
-// State implements catalog.Generations.
+// State implements catalog.Generations. The pointer and the mark of listeners come in one call.
 func (c *Catalog) State(ctx context.Context, tenant string) (catalog.State, error) {
-	p, err := c.pointer(ctx, tenant)
-	return p.state(), err
+	var p pointer
+	var listening catalog.Listening
+	err := c.eachOf(
+		ctx, catalog.Qualify(tenant, catalogPartition), "", func(it item) (err error) {
+			switch textOf(it, SortKey) {
+			case pointerSort:
+				p, err = pointerOf(it)
+			case listeningSort:
+				err = decodeDoc(it, &listening)
+			}
+			return err
+		},
+	)
+	if err != nil {
+		return catalog.State{}, fmt.Errorf("dynamo: catalog: %w", err)
+	}
+	s := p.state()
+	s.Listening = listening
+	return s, nil
+}
+
+// MarkListening implements catalog.ListeningMarks. The mark is an item of its own, so that it never
+// meets a change of the catalog.
+func (c *Catalog) MarkListening(ctx context.Context, m catalog.Listening) error {
+	it := key(catalogPartition, listeningSort)
+	it[docAttribute], it[revisionAttribute] = text(string(encode(m))), number(m.Revision)
+	_, err := c.client.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: &c.name, Item: it,
+		ConditionExpression:       aws.String("attribute_not_exists(pk) OR revision < :revision"),
+		ExpressionAttributeValues: item{":revision": number(m.Revision)},
+	})
+	if err != nil && !conditionFailed(err) {
+		return fmt.Errorf("dynamo: mark of listeners: %w", err)
+	}
+	return nil
 }
 
 // TenantNames implements catalog.Sources.
@@ -540,8 +573,8 @@ func (c *Catalog) unseal(ctx context.Context, it item, kind, name string) (seale
 
 // decode reads an item's document. version is the doc's version field.
 func decode(it item, doc any, version *int) error {
-	if err := json.Unmarshal([]byte(textOf(it, docAttribute)), doc); err != nil {
-		return unreadable(it, err)
+	if err := decodeDoc(it, doc); err != nil {
+		return err
 	}
 	if *version < 1 || *version > docVersion {
 		return unreadable(
@@ -550,6 +583,14 @@ func decode(it item, doc any, version *int) error {
 				docVersion,
 			),
 		)
+	}
+	return nil
+}
+
+// decodeDoc reads an item's document, whatever its version.
+func decodeDoc(it item, doc any) error {
+	if err := json.Unmarshal([]byte(textOf(it, docAttribute)), doc); err != nil {
+		return unreadable(it, err)
 	}
 	return nil
 }

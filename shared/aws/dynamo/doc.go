@@ -13,6 +13,7 @@
 //
 //	pk           sk                          attributes
 //	catalog      pointer                     generation, revision (how often it was replaced), learned (how often a secret was learned)
+//	catalog      listening                   doc, revision: until when somebody may be listening to events
 //	generations  <generation>                created_at, retired_at (Unix seconds)
 //	<generation> source#<name>               doc, sealed
 //	<generation> endpoint#<name>             doc, sealed

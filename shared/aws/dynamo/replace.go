@@ -21,6 +21,7 @@ import (
 const (
 	catalogPartition     = "catalog"
 	pointerSort          = "pointer"
+	listeningSort        = "listening" // of the operator only
 	generationsPartition = "generations"
 	// windows and secrets of handshakes, by source; a partition of its own, because receive may
 	// write to no other
@@ -105,6 +106,11 @@ func (c *Catalog) pointer(ctx context.Context, tenant string) (p pointer, err er
 	if err != nil {
 		return pointer{}, fmt.Errorf("dynamo: catalog: %w", err)
 	}
+	return pointerOf(it)
+}
+
+// pointerOf reads a pointer's item; nil: there is none.
+func pointerOf(it item) (p pointer, err error) {
 	if changes := textOf(it, changesAttribute); changes != "" {
 		if err := json.Unmarshal([]byte(changes), &p.changes); err != nil {
 			return pointer{}, unreadable(it, err)

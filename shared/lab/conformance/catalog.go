@@ -30,6 +30,7 @@ type CatalogUnderTest interface {
 	catalog.TenantStore // the operator's
 	catalog.Tenants
 	catalog.Names
+	catalog.ListeningMarks
 }
 
 // Catalog tests a catalog: the three ports through which stages read it, and the port through which
@@ -62,6 +63,7 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 		"a source that is removed and restored knows none": catalogRestored,
 		"handshakes and replacements in any order":         catalogLearnsAmidst,
 		"a generation has a name of its own":               catalogGenerations,
+		"a mark of listeners is beside the catalog":        catalogListening,
 	}
 	maps.Copy(tests, editing)
 	for name, test := range tests {

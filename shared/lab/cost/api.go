@@ -16,6 +16,22 @@ type Action struct {
 // SentAgain is the action of a job that sends deliveries again, with their attempts.
 const SentAgain = "a delivery sent again by a job, with its attempt"
 
+// Renewal is the action of a listener that is renewed.
+const Renewal = "a listener renewed"
+
+const (
+	// listenWaitSeconds is how long the command relay listen waits for a message in one call.
+	listenWaitSeconds = 20
+	// renewalMinutes is how often it is renewed.
+	renewalMinutes = 50
+)
+
+// IdleListenerUSD returns what a listener to whom nothing comes costs in an hour: its long polls and
+// its renewals, of which one is a.
+func (a Action) IdleListenerUSD() float64 {
+	return SQSRequest.Of(3600/listenWaitSeconds) + a.USD()*60/renewalMinutes
+}
+
 // writes are the operations of DynamoDB that are billed by write units.
 var writes = []string{"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
 
@@ -91,6 +107,11 @@ func examples(actions []Action) string {
 		case a.What == SentAgain:
 			rows = append(rows, []string{
 				"a job that sends 10,000 deliveries again", fmt.Sprintf("%.2f", a.USD()*deliveries),
+			})
+		case a.What == Renewal:
+			rows = append(rows, []string{
+				"a listener to whom nothing comes, an hour",
+				fmt.Sprintf("%.6f", a.IdleListenerUSD()),
 			})
 		case strings.HasPrefix(a.What, "a page of 50 "):
 			rows = append(rows,

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -284,5 +285,20 @@ func TestPricesOfJobs(t *testing.T) {
 		if ratio := p.shown / p.counted; ratio < 1 || ratio > 1.6 {
 			t.Errorf("%s: a plan shows %.3g USD, counted are %.3g", name, p.shown, p.counted)
 		}
+	}
+}
+
+// TestAnIdleListener costs at most 0.0001 USD an hour.
+func TestAnIdleListener(t *testing.T) {
+	t.Parallel()
+	var actions []cost.Action
+	read(t, "testdata/api.json", &actions)
+	i := slices.IndexFunc(actions, func(a cost.Action) bool { return a.What == cost.Renewal })
+	if i < 0 {
+		t.Fatal("it was not counted: make cost")
+	}
+	const most = 0.0001
+	if usd := actions[i].IdleListenerUSD(); usd > most || usd < 0.00007 {
+		t.Errorf("%f USD an hour, want at most %f", usd, most)
 	}
 }

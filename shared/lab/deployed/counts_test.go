@@ -406,6 +406,16 @@ func measureAPI(b *testing.B, assembly string, times, events int) []cost.Action 
 		}
 		count(request.what, times, do)
 	}
+	var made struct{ ID string }
+	if err := json.Unmarshal(c.call(b, "POST", "/v1/listeners", "{}"), &made); err != nil {
+		b.Fatal(err)
+	}
+	renew := func(int) { c.call(b, "POST", "/v1/listeners/"+made.ID+"/renew", "") }
+	for i := range warmRequests {
+		renew(i)
+	}
+	count(cost.Renewal, times, renew)
+	c.call(b, "DELETE", "/v1/listeners/"+made.ID, "")
 	count(cost.SentAgain, events, func(i int) {
 		if i > 0 {
 			return // one job for all of them

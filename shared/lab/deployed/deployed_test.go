@@ -64,7 +64,9 @@ const detaches = "Lambda itself uses it, where fixedEgress has just been turned 
 func TestDeployed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	old := oldListener(t, w)
 	t.Run("what was lost is put back", func(t *testing.T) { swept(t, w) })
+	t.Run("an old listener is removed", func(t *testing.T) { isRemoved(t, w, old) })
 	t.Run("on a bad day webhooks are late and none is lost", func(t *testing.T) { badDay(t, w) })
 	t.Run("webhooks", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *world){
@@ -99,6 +101,7 @@ func TestDeployed(t *testing.T) {
 			"people use the console and the portal":         visited,
 			"what cannot be processed is put aside":         putAside,
 			"services in AWS trigger events":                triggered,
+			"a person listens, and looks after the relay":   listened,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -36,6 +36,8 @@
 //   - Outside of the stack there are a queue, a bucket and two state machines. Endpoints may send
 //     to them.
 //   - EventBridge Scheduler assumes the role that a schedule names, if the role trusts it.
+//   - A function may assume a role that trusts its own, with a policy that limits the session.
+//     Whoever has the credentials uses SQS at [Host.Sessions].
 //
 // # Who may do what
 //

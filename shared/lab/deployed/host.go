@@ -55,6 +55,8 @@ type Host struct {
 	schedules  *emulator.Scheduler
 	keys       *emulator.KMS
 	invoked    *invocations
+	sessions   *sessions
+	account    *httptest.Server
 	meter      *meter
 	ingress    *httptest.Server
 	routes     *http.ServeMux
@@ -115,6 +117,11 @@ func (h *Host) connect(services emulator.Services) {
 	} {
 		h.services[name], _ = url.Parse(address) // addresses of our own servers
 	}
+	h.sessions = runSessions(
+		func(arn string) *role { return h.roles[arn] }, h.services["sqs"], h.meter,
+	)
+	h.account = h.runAccount()
+	h.services["sts"], _ = url.Parse(h.sessions.sts.URL)
 }
 
 // clientConfig returns the configuration for clients of one service, with the credentials of
@@ -141,9 +148,12 @@ func (h *Host) build(ctx, polling context.Context) error {
 		if err := h.stack.properties(id, &p); err != nil {
 			return err
 		}
-		if h.roles[h.stack.made[id].attributes["Arn"]], err = newRole(nameOf(id), p); err != nil {
+		made, err := newRole(nameOf(id), p)
+		if err != nil {
 			return err
 		}
+		made.arn = h.stack.made[id].attributes["Arn"]
+		h.roles[made.arn] = made
 	}
 	for _, id := range h.stack.ofType("AWS::Lambda::Function") {
 		if h.functions[h.stack.made[id].ref], err = h.newFunction(id); err != nil {
@@ -340,6 +350,8 @@ func (h *Host) Close() {
 			f.close()
 		}
 	}
+	h.sessions.Close()
+	h.account.Close()
 	h.schedules.Close()
 	h.keys.Close()
 	h.Secrets.Close()

@@ -30,7 +30,7 @@ func (t *texts) UnmarshalJSON(b []byte) error {
 
 type statement struct {
 	Effect    string
-	Principal struct{ Service texts }
+	Principal struct{ Service, AWS texts }
 	Action    texts
 	Resource  texts
 	Condition map[string]map[string]texts
@@ -62,6 +62,10 @@ type role struct {
 	trust   []statement
 	grants  []*grant
 	denials []*grant
+
+	arn   string
+	limit []statement // of a session: what it allows at most; nil: no limit
+	of    *role       // of a session: the role, which notes what is denied and used
 
 	mu     sync.Mutex
 	denied []string
@@ -133,6 +137,9 @@ func (s statement) check() error {
 // may tells whether the role allows c, and records it as used or as denied. A denial overrides
 // every grant.
 func (r *role) may(c call) bool {
+	if r.of != nil {
+		return r.withinLimit(c) && r.of.may(c)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	allowed := false
@@ -152,6 +159,41 @@ func (r *role) may(c call) bool {
 		r.denied = append(r.denied, line)
 	}
 	return allowed
+}
+
+// allows tells whether the role allows c, without a record of it.
+func (r *role) allows(c call) bool {
+	covers := func(g *grant) bool { return g.covers(c) }
+	return slices.ContainsFunc(r.grants, covers) && !slices.ContainsFunc(r.denials, covers)
+}
+
+// limited returns a session of the role, that a policy limits.
+func (r *role) limited(policy []statement) *role { return &role{of: r, limit: policy} }
+
+// withinLimit tells whether the policy of a session allows c. What it does not allow is denied to
+// the role.
+func (r *role) withinLimit(c call) bool {
+	within := slices.ContainsFunc(r.limit, func(s statement) bool {
+		return s.Effect == "Allow" && s.check() == nil && s.holds(c.context) &&
+			slices.ContainsFunc(s.Action, func(a string) bool { return like("(?i)", a, c.action) }) &&
+			slices.ContainsFunc(s.Resource, func(on string) bool { return like("", on, c.resource) })
+	})
+	if !within {
+		r.of.mu.Lock()
+		defer r.of.mu.Unlock()
+		r.of.denied = append(r.of.denied, fmt.Sprintf(
+			"%s: %s on %s, beyond the policy of the session", r.of.name, c.action, c.resource,
+		))
+	}
+	return within
+}
+
+// trustsRole tells whether another role may assume the role.
+func (r *role) trustsRole(arn string) bool {
+	return slices.ContainsFunc(r.trust, func(s statement) bool {
+		return s.Effect == "Allow" && slices.Contains(s.Action, "sts:AssumeRole") &&
+			slices.Contains(s.Principal.AWS, arn)
+	})
 }
 
 // trusts tells whether a service may assume the role.

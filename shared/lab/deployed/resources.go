@@ -71,6 +71,8 @@ func (h *Host) provision(ctx context.Context) maker {
 		case "AWS::KMS::Key":
 			return named(name, arn("kms", "key/"+name)), nil
 		case "AWS::IAM::Role":
+			// as of a function
+			name = h.stack.name + "-" + id + h.suffix
 			return named(name, roleARN(name)), nil
 		case "AWS::Lambda::Function":
 			// A role may name a function as CloudFormation does, before there is the function.

@@ -17,6 +17,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/lab/runtimeapi"
 )
@@ -40,7 +42,10 @@ type door struct {
 // URL.
 func (d *door) open() *httptest.Server {
 	proxy := &httputil.ReverseProxy{
-		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(d.services[service(r.In)]) },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(d.services[service(r.In)])
+			r.Out.Header.Set(callerHeader, d.role.arn)
+		},
 		Transport:      d.meter,
 		ModifyResponse: d.hideMissing,
 		// the caller or the emulator is gone
@@ -48,9 +53,24 @@ func (d *door) open() *httptest.Server {
 			w.WriteHeader(http.StatusBadGateway)
 		},
 	}
-	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return httptest.NewServer(granted(proxy, func(*http.Request) (*role, aws.Credentials) {
+		return d.role, runtimeapi.Credentials()
+	}))
+}
+
+// granted lets the calls through that the role of their sender allows. who returns that role and
+// the credentials that must have signed the request; nil: they have expired.
+func granted(
+	through http.Handler, who func(*http.Request) (*role, aws.Credentials),
+) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sender, credentials := who(r)
+		if sender == nil {
+			refuse(w, "ExpiredTokenException", "the security token has expired")
+			return
+		}
 		var calls []call
-		err := checkSigned(r)
+		err := checkSigned(r, credentials)
 		if err == nil {
 			calls, err = callsOf(r)
 		}
@@ -58,13 +78,14 @@ func (d *door) open() *httptest.Server {
 			calls = []call{{action: err.Error(), resource: r.Method + " " + r.URL.Path}}
 		}
 		for _, c := range calls {
-			if !d.role.may(c) {
-				deny(w, c)
+			if !sender.may(c) {
+				refuse(w, "AccessDeniedException", "not authorized to perform "+c.action+" on "+
+					c.resource)
 				return
 			}
 		}
-		proxy.ServeHTTP(w, r)
-	}))
+		through.ServeHTTP(w, r)
+	})
 }
 
 func service(r *http.Request) string {
@@ -91,14 +112,12 @@ func (d *door) hideMissing(answer *http.Response) error {
 	return nil
 }
 
-// deny refuses a call as a service does. The clients need only the status and, in JSON, the type.
-func deny(w http.ResponseWriter, c call) {
+// refuse refuses a call as a service does. The clients need only the status and, in JSON, the type.
+func refuse(w http.ResponseWriter, kind, text string) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	w.WriteHeader(http.StatusForbidden)
-	_ = json.NewEncoder(w).Encode(map[string]string{ // a client that is gone needs no answer
-		"__type": "AccessDeniedException", "message": "not authorized to perform " + c.action +
-			" on " + c.resource,
-	})
+	// a client that is gone needs no answer
+	_ = json.NewEncoder(w).Encode(map[string]string{"__type": kind, "message": text})
 }
 
 // request holds the JSON fields that are read, of all services together. encoding/json accepts
@@ -108,6 +127,7 @@ type request struct {
 	TransactItems []map[string]struct{ TableName string }
 
 	QueueURL          string
+	QueueName         string // of a queue that is made
 	TableName         string
 	IndexName         string
 	RequestItems      map[string]any // for batch operations, by table
@@ -133,13 +153,13 @@ type itemKey struct {
 
 // checkSigned returns why r is not signed with a function's credentials, or nil. r can be read
 // again afterwards.
-func checkSigned(r *http.Request) error {
+func checkSigned(r *http.Request, credentials aws.Credentials) error {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnread, err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return emulator.CheckSignature(r, body, runtimeapi.Credentials())
+	return emulator.CheckSignature(r, body, credentials)
 }
 
 // callsOf returns the calls that r makes. r can be read again afterwards.
@@ -153,6 +173,9 @@ func callsOf(r *http.Request) ([]call, error) {
 		return nil, fmt.Errorf("%w: %w", errUnread, err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if name == "sts" {
+		return stsCalls(body)
+	}
 	var in request
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", errUnread, name, err)
@@ -167,6 +190,8 @@ func callsOf(r *http.Request) ([]call, error) {
 				resource: queueARN(in.QueueURL),
 			},
 		}, nil
+	case name == "sqs" && in.QueueName != "":
+		return []call{{action: "sqs:" + operation, resource: arn("sqs", in.QueueName)}}, nil
 	case name == "dynamodb":
 		return dynamoCalls(operation, in)
 	case name == "kms" && in.KeyID != "":
@@ -195,6 +220,14 @@ func callsOf(r *http.Request) ([]call, error) {
 		}, nil
 	}
 	return nil, fmt.Errorf("%w: service %q, target %q", errUnread, name, target)
+}
+
+func stsCalls(body []byte) ([]call, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil || form.Get("Action") != "AssumeRole" {
+		return nil, fmt.Errorf("%w: sts: %.200s", errUnread, body)
+	}
+	return []call{{action: "sts:AssumeRole", resource: form.Get("RoleArn")}}, nil
 }
 
 func s3Calls(r *http.Request) ([]call, error) {

@@ -44,6 +44,8 @@ type Fanout struct {
 	PoisonQueueURL          string `env:"RELAY_POISON_QUEUE_URL,notEmpty"` // ingest-dlq
 	RetentionDays           int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds     int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+	// with what the names of the queues of listeners begin; not set: nobody can listen
+	ListenPrefix string `env:"RELAY_LISTEN_PREFIX"`
 }
 
 // Deliver is the environment of the function deliver.
@@ -82,6 +84,7 @@ type Sweep struct {
 	DeliveryQueueURL string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	RetryQueueURL    string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 	AdminFunction    string `env:"RELAY_ADMIN_FUNCTION,notEmpty"` // name; it works on jobs
+	ListenPrefix     string `env:"RELAY_LISTEN_PREFIX"`           // as of Fanout
 }
 
 // Admin is the environment of the function admin.
@@ -102,6 +105,11 @@ type Admin struct {
 	RetryQueueURL       string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
 	RetentionDays       int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
+	ListenPrefix        string `env:"RELAY_LISTEN_PREFIX"` // as of Fanout
+	// the role whose credentials listeners get, limited to their queue; set with ListenPrefix
+	ListenRoleARN string `env:"RELAY_LISTEN_ROLE_ARN"`
+	// the KMS key that encrypts the queues of listeners; not set: a key of SQS's own
+	DataKeyARN string `env:"RELAY_DATA_KEY_ARN"`
 }
 
 // Read reads a function's settings from the environment. The error names every variable that is

@@ -16,6 +16,8 @@ import (
 type Catalog struct {
 	mu      sync.Mutex
 	tenants map[string]*tenantState
+
+	listening catalog.Listening
 }
 
 // tenantState is the catalog of one tenant.
@@ -92,7 +94,20 @@ func (c *Catalog) State(_ context.Context, tenant string) (catalog.State, error)
 	state := c.of(tenant)
 	s := state.state
 	s.Ordered = slices.ContainsFunc(state.catalog.Endpoints, isOrdered)
+	if tenant == "" {
+		s.Listening = c.listening
+	}
 	return s, nil
+}
+
+// MarkListening writes the mark, unless a later one is there.
+func (c *Catalog) MarkListening(_ context.Context, m catalog.Listening) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m.Revision > c.listening.Revision {
+		c.listening = m
+	}
+	return nil
 }
 
 func isOrdered(e catalog.Endpoint) bool { return e.Order.On }

@@ -109,6 +109,11 @@ func (c *Catalog) State(ctx context.Context, tenant string) (s catalog.State, er
 		if s, err = stateOf(conn, tenant); err != nil {
 			return err
 		}
+		if tenant == "" {
+			if s.Listening, err = listeningOf(conn); err != nil {
+				return err
+			}
+		}
 		return exec(conn, "SELECT 1 FROM resources WHERE tenant = ? AND order_key IS NOT NULL"+
 			" LIMIT 1", func(*sqlite.Stmt) error {
 			s.Ordered = true
@@ -118,7 +123,42 @@ func (c *Catalog) State(ctx context.Context, tenant string) (s catalog.State, er
 	return s, err
 }
 
-// stateOf returns the state of a tenant's catalog, without Ordered.
+// The document that is the mark of listeners.
+const (
+	marks         = "marks"
+	listeningMark = "listening"
+)
+
+// MarkListening implements catalog.ListeningMarks.
+func (c *Catalog) MarkListening(ctx context.Context, m catalog.Listening) error {
+	return c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
+		body, err := json.Marshal(m)
+		if err != nil {
+			return err
+		}
+		return exec(
+			conn, `INSERT INTO documents (collection, key, version, body) VALUES (?1, ?2, ?3, ?4)
+				ON CONFLICT DO UPDATE SET version = ?3, body = ?4 WHERE version < ?3`, nil,
+			marks, listeningMark, m.Revision, body,
+		)
+	})
+}
+
+// listeningOf returns the mark of listeners.
+func listeningOf(conn *sqlite.Conn) (m catalog.Listening, err error) {
+	err = exec(
+		conn, "SELECT body FROM documents WHERE collection = ? AND key = ?",
+		func(stmt *sqlite.Stmt) error {
+			if err := json.Unmarshal(blob(stmt, 0), &m); err != nil {
+				return fmt.Errorf("sqlite: mark of listeners: %w: %w", format.ErrFormat, err)
+			}
+			return nil
+		}, marks, listeningMark,
+	)
+	return m, err
+}
+
+// stateOf returns the state of a tenant's catalog, without Ordered and Listening.
 func stateOf(conn *sqlite.Conn, tenant string) (s catalog.State, err error) {
 	err = exec(conn, "SELECT generation, revision, changes FROM catalogs WHERE tenant = ?",
 		func(stmt *sqlite.Stmt) error {

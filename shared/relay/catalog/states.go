@@ -21,6 +21,8 @@ type State struct {
 	// They have all revisions from that of the first on.
 	Changes []Change
 	Ordered bool // at least one endpoint is ordered: see Subscriptions.OrderedEndpoints
+	// Listening is part of the operator's state only.
+	Listening Listening
 }
 
 // MaxChanges is how many changes a State has.

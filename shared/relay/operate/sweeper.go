@@ -51,6 +51,13 @@ type SweeperConfig struct {
 	Now           func() time.Time
 	Documents     Documents  // of the ledger, for the statistics; nil: nothing is counted
 	Jobs          JobStarter // with Documents: resumes jobs whose worker has died; nil: none
+	Listeners     Listeners  // nil: nobody can listen
+}
+
+// Listeners are the people who listen to events.
+type Listeners interface {
+	// RemoveOld removes the listeners whose events need not be kept any longer.
+	RemoveOld(ctx context.Context) error
 }
 
 // Sweeper finds deliveries whose message was lost by a bug or an outage, and sends them again. Run
@@ -105,7 +112,7 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	}
 	c, unread := r.cursor()
 	c.at.Endpoint, err = r.resumeOverdue(endpoints, c.at.Endpoint)
-	err = errors.Join(r.resumeJobs(), unread, err)
+	err = errors.Join(r.resumeJobs(), r.removeListeners(), unread, err)
 	if unread == nil {
 		err = errors.Join(err, r.lookAtEvents(c))
 	}
@@ -121,6 +128,13 @@ func (r *sweep) resumeJobs() error {
 	}
 	_, err := ResumeJobs(r.ctx, r.cfg.Documents, r.cfg.Jobs, r.now)
 	return err
+}
+
+func (r *sweep) removeListeners() error {
+	if r.cfg.Listeners == nil {
+		return nil
+	}
+	return r.cfg.Listeners.RemoveOld(r.ctx)
 }
 
 // sweep is one run.

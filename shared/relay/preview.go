@@ -1,0 +1,66 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"webhook-relay/shared/relay/catalog"
+)
+
+// Preview returns the request of the first attempt that an endpoint would get for an event at a
+// time, with its transform and its signature. It is not sent. What authenticates the request in
+// another way is not in it, nor are the endpoint's own headers: both have secrets.
+//
+// Errors: ErrNoPreview, ErrNothingToSend, and a *transform.Error.
+func Preview(
+	ctx context.Context, ep catalog.Endpoint, e Event, bodies Bodies, at time.Time,
+) (Post, error) {
+	if ep.Destination != nil {
+		return Post{}, fmt.Errorf("%w: it is a destination in AWS", ErrNoPreview)
+	}
+	ep.Header, ep.TLS = nil, nil
+	if ep.Auth != nil {
+		ep.Auth = &catalog.Auth{Signature: ep.Auth.Signature}
+	}
+	t := &target{endpoint: ep}
+	if err := t.addSigners(at); err != nil {
+		return Post{}, err
+	}
+	if err := t.arm(ctx, nil); err != nil {
+		return Post{}, err
+	}
+	if t.unready != nil {
+		return Post{}, fmt.Errorf("%w: %w", ErrNoPreview, t.unready)
+	}
+	if made, err := t.transformOf(e.Source); err != nil {
+		return Post{}, err
+	} else if made != nil && made.UsesJQ() {
+		return Post{}, fmt.Errorf("%w: its transform is a jq program", ErrNoPreview)
+	}
+	d := &Deliverer{cfg: DelivererConfig{
+		Bodies: bodies, Origin: DefaultOrigin, Now: func() time.Time { return at },
+	}}
+	s := &step{deliverer: d, cfg: &d.cfg, event: e}
+	body, err := s.body(ctx)
+	if err != nil {
+		return Post{}, err
+	}
+	skip, err := s.transform(ctx, t)
+	if err != nil {
+		return Post{}, err
+	}
+	if skip {
+		return Post{}, ErrNothingToSend
+	}
+	return d.request(t, e, 1, s.toSend(body), at)
+}
+
+// Errors of Preview.
+var (
+	// ErrNothingToSend means that the transform of an endpoint leaves nothing of an event.
+	ErrNothingToSend = errors.New("relay: " + nothingToSend)
+	// ErrNoPreview means that only the stage deliver can make the requests of an endpoint.
+	ErrNoPreview = errors.New("relay: only the relay itself can make requests of this endpoint")
+)
