@@ -28,6 +28,7 @@ import (
 	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry"
+	"webhook-relay/shared/transform/jq"
 )
 
 func main() { start.Function(wire) }
@@ -70,6 +71,7 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		States:           ledger,
 		Granted:          s.Send,
 		Triggers:         s.Triggers,
+		JQ:               jq.New("", start.Beside("jq")),
 		Jobs:             jobs,
 		Replayer:         replayer,
 		Learned:          catalogs,

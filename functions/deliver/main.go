@@ -5,8 +5,6 @@ package main
 import (
 	"io"
 	"log"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -79,20 +77,10 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 		CacheTTL:  settings.Seconds(s.CatalogCacheSeconds),
 		Region:    cfg.Region,
 		Origin:    s.Origin,
-		JQ:        jq.New("", beside("jq")),
+		JQ:        jq.New("", start.Beside("jq")),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return handler.Batch(reporter.Batched(deliverer.Process), delivery, retry, slow, ordered), nil
-}
-
-// beside returns the path of a program in the folder of this one. Without that folder it is looked
-// for where Lambda unpacks functions.
-func beside(name string) string {
-	self, err := os.Executable()
-	if err != nil {
-		return filepath.Join("/var/task", name)
-	}
-	return filepath.Join(filepath.Dir(self), name)
 }

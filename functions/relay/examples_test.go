@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +22,7 @@ import (
 
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/lab/page"
+	"webhook-relay/shared/local/standin"
 	"webhook-relay/shared/relay"
 )
 
@@ -29,6 +33,8 @@ const receiverURL = "http://127.0.0.1:9000"
 type arrival struct {
 	endpoint, eventType, attempt string
 	body                         string
+	method, path                 string // what follows the endpoint's URL
+	github                       string // GitHub's signature
 }
 
 // sink is the endpoints of an example. It checks each request's signature.
@@ -62,6 +68,9 @@ func newSink(t *testing.T, example string) (s *sink, configuration string) {
 		t.Fatal(err)
 	}
 	for _, e := range catalog.Endpoints {
+		if e.Destination != nil {
+			continue // its stand-in gets what is sent
+		}
 		if !strings.HasPrefix(e.URL, s.URL) || len(e.Secrets) != 1 {
 			t.Fatalf("endpoint %s is at %s with %d secrets", e.Name, e.URL, len(e.Secrets))
 		}
@@ -72,7 +81,7 @@ func newSink(t *testing.T, example string) (s *sink, configuration string) {
 
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	name := strings.TrimPrefix(r.URL.Path, "/")
+	name, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	webhook, err := standardwebhooks.NewWebhook(s.secrets[name])
@@ -85,7 +94,9 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.got = append(
 		s.got,
 		arrival{
-			name, r.Header.Get("relay-event-type"), r.Header.Get(relay.HeaderAttempt), string(body),
+			endpoint: name, eventType: r.Header.Get("relay-event-type"),
+			attempt: r.Header.Get(relay.HeaderAttempt), body: string(body), method: r.Method,
+			path: path, github: r.Header.Get("x-hub-signature-256"),
 		},
 	)
 	s.auth = append(s.auth, r.Header.Get("Authorization"))
@@ -122,7 +133,7 @@ func (s *sink) wrong() []string {
 var deliveriesOfRouted = regexp.MustCompile(`routed +evt_\S+ to (\d+) endpoint`)
 
 // settled reports, from a relay's output, whether every accepted event was routed and every
-// delivery of them was made.
+// delivery of them was made, or has died.
 func settled(printed string) bool {
 	routed, deliveries := 0, 0
 	for _, m := range deliveriesOfRouted.FindAllStringSubmatch(printed, -1) {
@@ -133,7 +144,7 @@ func settled(printed string) bool {
 		routed += strings.Count(printed, other)
 	}
 	return routed == strings.Count(printed, " accepted ") &&
-		deliveries == strings.Count(printed, " delivered ")
+		deliveries == strings.Count(printed, " delivered ")+strings.Count(printed, " dead ")
 }
 
 func endpointAndType(a arrival) string { return a.endpoint + " " + a.eventType }
@@ -144,6 +155,7 @@ type example struct {
 	t             *testing.T
 	addr          string
 	configuration string
+	dir           string // of the relay
 }
 
 // send signs a webhook for a source as its provider does, and returns what "relay send" printed.
@@ -158,6 +170,21 @@ func (e *example) send(provider, source string, args ...string) string {
 		e.t.Errorf("%s: %v\n%s", source, err, out)
 	}
 	return out
+}
+
+// sent checks what the stand-in of an endpoint's destination got, in order.
+func (e *example) sent(endpoint string, parts ...string) {
+	e.t.Helper()
+	all, err := standin.Sent(e.dir, endpoint)
+	if err != nil || len(all) != len(parts) {
+		e.t.Fatalf("%s got %d messages, %v; want %d", endpoint, len(all), err, len(parts))
+	}
+	for i, m := range all {
+		// the request has it as a JSON string
+		if request := strings.ReplaceAll(m.Request, `\"`, `"`); !strings.Contains(request, parts[i]) {
+			e.t.Errorf("%s got %s, want %s", endpoint, request, parts[i])
+		}
+	}
 }
 
 // TestExamples runs each of docs/examples on a local relay, and sends signed webhooks through it.
@@ -228,6 +255,66 @@ func TestExamples(t *testing.T) {
 				}
 			}},
 
+		"chat": {send: func(e *example) {
+			e.send("github", "github", "--type", "push")
+			e.send("github", "github", "--type", "ping")
+			e.send("stripe", "stripe", "--type", "invoice.paid")
+		}, show: func(a arrival) string { return a.endpoint + " " + a.body }, want: []string{
+			`slack {"text":"*anna-example* pushed to example-org/shop: Charge the card only once","blocks":[{"type":"section",` +
+				`"text":{"type":"mrkdwn","text":"*anna-example* pushed to example-org/shop: Charge the card only once",` +
+				`"verbatim":true}}],"unfurl_links":false,"unfurl_media":false}`,
+			`discord {"content":"**Carla Customer** paid 19.00 EUR","allowed_mentions":{"parse":[]}}`,
+		}},
+
+		"two-systems": {send: func(e *example) {
+			e.send("github", "github", "--type", "pull_request.opened")
+			e.send("github", "github", "--type", "push")
+		}, show: func(a arrival) string {
+			line := a.endpoint + " " + a.method + " " + a.path + " " + a.eventType
+			if a.endpoint == "tracker" {
+				return line + " " + a.body
+			}
+			mac := hmac.New(sha256.New, []byte("builds-secret"))
+			_, _ = mac.Write([]byte(a.body))
+			return fmt.Sprint(line, " ", a.github == "sha256="+hex.EncodeToString(mac.Sum(nil)))
+		}, want: []string{
+			"builds POST  pull_request.opened true", "builds POST  push true",
+			`tracker PUT reviews/42 pull_request.opened {"title":"Refund in the customer's currency",` +
+				`"author":"ben-example","link":"https://github.example.com/example-org/shop/pull/42"}`,
+		}},
+
+		"workflow": {send: func(e *example) {
+			e.send("bearer", "shop", "--type", "order.created")
+			e.send(
+				"bearer", "shop", "--type", "order.created", "--body",
+				writeFile(e.t, "b.json", `{"order":{"total":"1.00"}}`),
+			)
+			eventually(e.t, "what does not fit dies", func() bool {
+				out, err := run(e.t, "deliveries", "--reason", "schema", "--data", e.dir)
+				return err == nil && strings.Contains(out, "fulfil")
+			})
+		}, show: endpointAndType, order: true, want: nil, check: func(e *example) {
+			e.sent("fulfil", `{"order":"1001","customer":"C-1","lines":[{"sku":"MUG-BLUE","quantity":2,`+
+				`"unitPrice":"12.45"},{"sku":"TEA-500G","quantity":1,"unitPrice":"25.00"}]}`)
+		}},
+
+		"two-copies": {send: func(e *example) {
+			for version := range 3 {
+				text := fmt.Sprintf(
+					`{"type":"user.updated","timestamp":"2026-01-15T12:00:00Z","data":{"id":"a","version":%d}}`,
+					version,
+				)
+				e.send("standard-webhooks", "accounts", "--body", writeFile(e.t, "b.json", text))
+			}
+		}, fail: map[string]int{"replica": 1}, order: true, show: func(a arrival) string {
+			_, version, _ := strings.Cut(a.body, `"version":`)
+			return strings.TrimRight(version, "}") + " attempt " + a.attempt
+		}, want: []string{
+			"0 attempt 1", "0 attempt 2", "1 attempt 1", "2 attempt 1",
+		}, check: func(e *example) {
+			e.sent("queue", `"version":0}`, `"version":1}`, `"version":2}`)
+		}},
+
 		"synchronization": {send: func(e *example) {
 			for _, body := range []string{"a 1", "a 2", "a 3", "b 1"} {
 				id, version, _ := strings.Cut(body, " ")
@@ -267,8 +354,9 @@ func TestExamples(t *testing.T) {
 			if tt.fail != nil {
 				s.fail = tt.fail
 			}
-			addr, printed := startLocal(t, "--data", t.TempDir(), "--config", configuration)
-			e := &example{sink: s, t: t, addr: addr, configuration: configuration}
+			dir := t.TempDir()
+			addr, printed := startLocal(t, "--data", dir, "--config", configuration)
+			e := &example{sink: s, t: t, addr: addr, configuration: configuration, dir: dir}
 			tt.send(e)
 			defer func() {
 				if t.Failed() {
@@ -276,7 +364,7 @@ func TestExamples(t *testing.T) {
 				}
 			}()
 			eventually(t, "everything accepted is routed and delivered", func() bool {
-				return settled(printed.String())
+				return settled(printed.String()) && len(s.arrived(tt.show)) >= len(tt.want)
 			})
 			got := s.arrived(tt.show)
 			want := slices.Clone(tt.want)
@@ -301,7 +389,7 @@ func TestExamples(t *testing.T) {
 func TestPageOfEachExample(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../docs/examples/*.yaml")
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 8 {
 		t.Fatalf("%d examples, %v", len(files), err)
 	}
 	for _, file := range files {

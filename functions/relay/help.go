@@ -99,6 +99,7 @@ var examples = map[string][]string{
 	"try": {
 		"relay try evt_gd2jhqxqnb5yxkqnbhpnyqhcazvsmlfb",
 		"relay try --source github --type push --body push.json",
+		"relay try evt_gd2jhqxqnb5yxkqnbhpnyqhcazvsmlfb --send slack.yaml   # a transform, before it is applied",
 		`relay try evt_gd2jhqxqnb5yxkqnbhpnyqhcazvsmlfb --filter '{"data": {"ref": [{"prefix": "refs/tags/"}]}}'`,
 	},
 	"doctor": {"relay doctor", "relay doctor --ping shipping --profile prod"},

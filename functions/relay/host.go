@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,8 +19,6 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
-	"webhook-relay/shared/transform/jq"
-	"webhook-relay/shared/transform/jq/program"
 	"webhook-relay/shared/verify"
 )
 
@@ -63,7 +60,6 @@ type host struct {
 	fanout  stage
 	deliver stage
 	sweeper *operate.Sweeper
-	jq      *jq.Runner
 }
 
 type stage = func(context.Context, []relay.Message) []relay.Action
@@ -88,17 +84,11 @@ func openHost(dir string, o hostOptions) (*host, error) {
 	if err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	// this command is the jq process too, see main
 	l, err := newLocalRelay(dir, store)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	// this command is the jq process too, see main
-	h := &host{localRelay: l, jq: jq.New(program.Marked, self)}
+	h := &host{localRelay: l}
 	if err := h.build(dir, o); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
@@ -252,7 +242,6 @@ func (h *host) waiting(ctx context.Context) int {
 }
 
 func (h *host) close() error {
-	h.jq.Close()
 	if err := h.localRelay.close(); err != nil {
 		return fmt.Errorf("closing the store: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/transform/jq"
+	"webhook-relay/shared/transform/jq/program"
 )
 
 // localRelay is the open store of a local relay, its catalog and its queues.
@@ -22,6 +25,7 @@ type localRelay struct {
 	catalog *sqlite.Catalog
 	queues  map[string]*sqlite.Queue
 	jobs    *jobRunner
+	jq      *jq.Runner // no process until it is needed
 
 	listeners *listen.Listeners
 	kept      *listen.Kept // the events of listeners
@@ -51,7 +55,14 @@ func newLocalRelay(dir string, store *sqlite.Store) (*localRelay, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &localRelay{store: store, catalog: store.Catalog(sealer), queues: queues}
+	self, err := os.Executable() // this command is the jq process too, see main
+	if err != nil {
+		return nil, err
+	}
+	l := &localRelay{
+		store: store, catalog: store.Catalog(sealer), queues: queues,
+		jq: jq.New(program.Marked, self),
+	}
 	if l.jobs, err = l.newJobs(); err != nil {
 		return l, err
 	}
@@ -91,7 +102,7 @@ func (l *localRelay) api(ttl time.Duration) (http.Handler, error) {
 			relay.NewRouter(l.catalog, nil, ttl, time.Now), l.queues[ingestQueue],
 		),
 		Pinger:   operate.Pinger{Events: ledger, Delivery: l.queues[deliveryQueue]},
-		Replayer: l.replayer(ttl), Learned: l.catalog,
+		Replayer: l.replayer(ttl), Learned: l.catalog, JQ: l.jq,
 		Listening: admin.Listening{Listeners: l.listeners, Sender: l.kept, Kept: l.kept},
 	})
 }
@@ -236,5 +247,6 @@ func (l *localRelay) queued(ctx context.Context) (map[string]int, error) {
 // close closes the relay.
 func (l *localRelay) close() error {
 	l.jobs.close()
+	l.jq.Close()
 	return l.store.Close()
 }

@@ -20,7 +20,13 @@ import (
 
 const operatorFile = `
 sources:
-  - {name: app, provider: none, tenant: {header: webhook-tenant}}
+  - name: app
+    provider: none
+    tenant: {header: webhook-tenant}
+    types:
+      - {name: order.created, description: An order was placed.}
+      - {name: order.paid, description: An order was paid in full. The event has the order with all of its lines.}
+      - {name: order.cancelled}
 `
 
 // tenantFile lets a page embed the portal.
@@ -123,14 +129,17 @@ func TestThePortalInABrowser(t *testing.T) {
 	p.fills(map[string]string{
 		"url": endpoint.URL + "/hooks", "name": "shop", "types:app": "order.*",
 	})
+	p.do(chromedp.Click(`[value="order.paid"]`))
 	p.follows("Add the endpoint")
 	p.sees("It is shown this once")
+	p.sees("order.paid, order.*")
 	secret := evaluate[string](p, `document.querySelector("#secret").innerText`)
 	if !strings.HasPrefix(secret, "whsec_") {
 		t.Errorf("the secret is %q", secret)
 	}
 	p.follows("Edit")
 	evaluate[string](p, `document.querySelector("#types-app").value = ""`)
+	p.do(chromedp.Click(`[value="order.paid"]`))
 	p.follows("Save")
 	p.sees("It is saved.")
 	p.follows("Ping")
@@ -156,8 +165,13 @@ func TestThePortalInABrowser(t *testing.T) {
 	p.follows("Make the new secret")
 	p.sees("signs until")
 
+	long := strings.Repeat("a-long-name-", 5) + "end"
+	relay.apply(fmt.Sprintf(`
+endpoints: [{name: %s, url: "https://%[1]s.example.com/%s"}]
+subscriptions: [{source: app, endpoint: %[1]s, types: [%[2]s]}]
+`, long, strings.Repeat("x", 250)), "--tenant", "acme")
 	for _, path := range []string{
-		"", "/endpoints/shop", "/endpoints/shop/edit", "/endpoints/shop/delete",
+		"", "/endpoints/" + long, "/endpoints/shop", "/endpoints/shop/edit", "/endpoints/shop/delete",
 		"/endpoints/shop/rotate", "/events", strings.TrimPrefix(event, "/portal/acme"), "/none",
 	} {
 		p.look("/portal/acme" + path)
@@ -165,7 +179,7 @@ func TestThePortalInABrowser(t *testing.T) {
 	p.others(relay)
 	p.get("/portal/acme/endpoints/shop/delete")
 	p.follows("Delete shop")
-	p.sees("There is no endpoint yet.")
+	p.sees("It is deleted.")
 	p.complaints()
 	p.follows("Sign out")
 	p.sees("You are signed out")

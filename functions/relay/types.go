@@ -162,28 +162,24 @@ func (c *checkTypesCommand) Run(_ context.Context, inv *invocation) error {
 
 // schemasIn returns the schemas of the types in a file, by source and type; nil: it has none.
 func schemasIn(path string) (map[string]*schema.Schema, error) {
-	cat, err := config.Read(path, func(string) (string, bool) { return placeholder, true })
+	types, err := config.ReadTypes(path)
 	if err != nil {
 		return nil, err
 	}
 	all := map[string]*schema.Schema{}
-	for _, s := range cat.Sources {
-		for _, t := range s.Types {
-			all[s.Name+" "+t.Name] = nil
+	for source, of := range types {
+		for _, t := range of {
+			all[source+" "+t.Name] = nil
 			if t.Schema == "" {
 				continue
 			}
-			if all[s.Name+" "+t.Name], err = schema.Compile([]byte(t.Schema)); err != nil {
+			if all[source+" "+t.Name], err = schema.Compile([]byte(t.Schema)); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return all, nil
 }
-
-// placeholder stands for the variables of a file of which only the types are read. It is a secret
-// of every form that files can have.
-const placeholder = "whsec_cGxhY2Vob2xkZXItb2YtYS1zZWNyZXQ="
 
 type inferTypesCommand struct {
 	relayFlags

@@ -26,8 +26,8 @@ type Props struct {
 	// matches [a-z][a-z0-9-]{0,19}. It cannot be longer, because the name that CloudFormation makes
 	// for a FIFO queue has no more room.
 	Stage string `context:"stage" default:"dev" pattern:"^[a-z][a-z0-9-]{0,19}$"`
-	// FunctionsDir holds {name}/bootstrap for each function, and deliver/jq, built for Linux on
-	// arm64. The path is relative to the working directory.
+	// FunctionsDir holds {name}/bootstrap for each function, and the program jq in deliver and
+	// admin, built for Linux on arm64. The path is relative to the working directory.
 	FunctionsDir string `context:"functionsDir" default:"bin/lambda"`
 	// AlarmTopicARN is your SNS topic. It gets a message when an alarm starts and when it ends. Its
 	// policy must let CloudWatch publish.
@@ -377,7 +377,7 @@ func (p Props) check() error {
 			slices.Sorted(maps.Keys(logRetentions)),
 		)
 	}
-	programs := []string{filepath.Join("deliver", "jq")}
+	programs := []string{filepath.Join("deliver", "jq"), filepath.Join("admin", "jq")}
 	for _, name := range functionNames {
 		programs = append(programs, filepath.Join(name, "bootstrap"))
 	}

@@ -305,7 +305,7 @@ func TestPropsOutOfRangeAreRefusedBeforeAnythingIsBuilt(t *testing.T) {
 		},
 		"functions that were not built": {stack.Props{FunctionsDir: t.TempDir()}, []string{
 			"receive/bootstrap is missing", "fanout/bootstrap is missing",
-			"deliver/bootstrap is missing", "deliver/jq is missing", "sweep/bootstrap is missing",
+			"deliver/bootstrap is missing", "deliver/jq is missing", "admin/jq is missing", "sweep/bootstrap is missing",
 			"make"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -177,10 +177,12 @@ func stubFunctions(dir string) (string, error) {
 			return "", err
 		}
 	}
-	if err := os.WriteFile(
-		filepath.Join(dir, "lambda", "deliver", "jq"), []byte("jq"), 0o600,
-	); err != nil {
-		return "", err
+	for _, name := range []string{"deliver", "admin"} {
+		if err := os.WriteFile(
+			filepath.Join(dir, "lambda", name, "jq"), []byte("jq"), 0o600,
+		); err != nil {
+			return "", err
+		}
 	}
 	return filepath.Join(dir, "lambda"), nil
 }

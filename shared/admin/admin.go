@@ -19,6 +19,7 @@ import (
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/transform"
 )
 
 // MaxBodyBytes is the largest body of a request.
@@ -54,6 +55,8 @@ type Config struct {
 	// Triggers are the sources for which the stack has a queue, and the provider that each must
 	// have. A source that needs a queue and has none is refused. Local: not read
 	Triggers map[string]string
+	// JQ runs the jq programs of transforms that are tried; nil: these are not tried.
+	JQ transform.Runner
 	// Jobs plans and runs jobs; nil: there are none.
 	Jobs *operate.Jobs
 	// Searcher finds events and deliveries; zero: they are not listed.
@@ -78,6 +81,8 @@ type server struct {
 	audit    *access.Audit
 	sealer   *access.Sealer
 	answers  *access.Idempotency
+	// publishers are the operator's sources that publish for tenants, the same for all tenants.
+	publishers *catalog.Renewed[[]publisher]
 
 	rows   []Route        // the table
 	mux    *http.ServeMux // finds the route of a request
@@ -106,6 +111,7 @@ func New(c Config) (http.Handler, error) {
 		rows:    c.routes(), mux: http.NewServeMux(), groups: map[string]*lazyGroup{},
 	}
 	s.sessions = access.NewSessions(c.CatalogDocuments, s.tokens, c.Now)
+	s.publishers = catalog.NewRenewed(s.publishing, access.CacheTTL, access.CacheTTL, c.Now)
 	s.answers = access.NewIdempotency(c.LedgerDocuments, s.sealer, c.Now)
 	for _, r := range s.rows {
 		s.mux.Handle(r.Method+" "+r.Path, routeHandler{r})

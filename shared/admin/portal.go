@@ -27,7 +27,7 @@ const (
 	PortalLinkTTL = time.Minute
 	// maxPortalEndpoints is how many endpoints a tenant has when its users can add no more.
 	maxPortalEndpoints = 50
-	// maxOffered is how many of the operator's sources are looked at.
+	// maxOffered is how many of a tenant's, and of the operator's, sources are looked at.
 	maxOffered = 1000
 	// portalPath is where the portals are: see package console.
 	portalPath = "/portal/"
@@ -73,6 +73,15 @@ type portalAnswer struct{ Body MadePortalLink }
 type Offered struct {
 	Name string `json:"name" example:"app"`
 	Own  bool   `json:"own,omitempty" doc:"It is the tenant's own. Otherwise the operator's, which publishes for tenants"`
+
+	Types []OfferedType `json:"types,omitempty" doc:"What it says that it sends. GET /v1/types has the schemas"`
+}
+
+// OfferedType is a type of events of a source that is offered.
+type OfferedType struct {
+	Name        string `json:"name" example:"order.paid"`
+	Description string `json:"description,omitempty"`
+	Deprecated  bool   `json:"deprecated,omitempty"`
 }
 
 func (s *server) linkToPortal(ctx context.Context, in *portalInput) (*portalAnswer, error) {
@@ -152,20 +161,61 @@ func registerOffered(r *registrar) {
 // offered returns the sources to which a tenant's endpoints can subscribe: its own, and those of
 // the operator's that publish for tenants.
 func (s *server) offered(ctx context.Context, tenant string) ([]Offered, error) {
-	all := []Offered{}
-	for _, owner := range slices.Compact([]string{tenant, ""}) {
-		found, _, err := s.Catalogs.For(owner).Resources(
-			ctx, catalog.KindSource, "", maxOffered,
+	own, err := s.sourcesOf(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	all := mapped(own, func(r catalog.Resource) Offered { return offerOf(r, true) })
+	if tenant == "" {
+		return all, nil
+	}
+	published, err := s.publishers.Get(ctx)
+	for _, p := range published {
+		// whoever has both names the two together
+		twice := slices.ContainsFunc(all, func(o Offered) bool { return o.Name == p.Name })
+		if p.to.Includes(tenant) && !twice {
+			all = append(all, p.Offered)
+		}
+	}
+	return all, err
+}
+
+func offerOf(r catalog.Resource, own bool) Offered {
+	types := mapped(r.Source.Types, func(t catalog.EventType) OfferedType {
+		return OfferedType{Name: t.Name, Description: t.Description, Deprecated: t.Deprecated}
+	})
+	return Offered{Name: r.Name, Own: own, Types: types}
+}
+
+// publisher is a source of the operator's that publishes for tenants.
+type publisher struct {
+	Offered
+
+	to *catalog.TenantOf
+}
+
+// publishing returns the operator's sources that publish for tenants.
+func (s *server) publishing(ctx context.Context) (found []publisher, err error) {
+	all, err := s.sourcesOf(ctx, "")
+	for _, r := range all {
+		if r.Source.Tenant != nil {
+			found = append(found, publisher{Offered: offerOf(r, false), to: r.Source.Tenant})
+		}
+	}
+	return found, err
+}
+
+// sourcesOf returns the first maxOffered sources of a tenant.
+func (s *server) sourcesOf(ctx context.Context, tenant string) (all []catalog.Resource, err error) {
+	for after := ""; len(all) < maxOffered; {
+		found, next, err := s.Catalogs.For(tenant).Resources(
+			ctx, catalog.KindSource, after, MaxLimit,
 		)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range found {
-			// whoever has both names the two together
-			twice := slices.ContainsFunc(all, func(o Offered) bool { return o.Name == r.Name })
-			if owner == tenant || r.Source.Tenant != nil && !twice {
-				all = append(all, Offered{Name: r.Name, Own: owner == tenant})
-			}
+		if all, after = append(all, found...), next; next == "" {
+			break
 		}
 	}
 	return all, nil

@@ -36,8 +36,14 @@ func (r *rig) offer() (boss string) {
 	r.t.Helper()
 	boss = r.token(access.Admin, "")
 	for name, spec := range map[string]any{
-		"app":     map[string]any{"provider": "none", "tenant": map[string]any{"header": "who"}},
+		"app": map[string]any{
+			"provider": "none", "tenant": map[string]any{"header": "who"}, "types": []any{
+				map[string]any{"name": "order.paid", "description": "An order was paid."},
+				map[string]any{"name": "order.closed", "deprecated": true},
+			},
+		},
 		"private": map[string]any{"provider": "none"},
+		"theirs":  map[string]any{"provider": "none", "tenant": "other"},
 	} {
 		r.send(request{
 			method: "PUT", path: "/v1/sources/" + name, token: boss, body: spec, header: creates,
@@ -211,7 +217,10 @@ func TestWhatAPortalCreates(t *testing.T) {
 		body: map[string]any{"provider": "none"},
 	}).wants(200, nil)
 	r.send(request{method: "GET", path: "/v1/offered", as: ada}).wants(200, &offers)
-	want := []admin.Offered{{Name: "own", Own: true}, {Name: "app"}}
+	want := []admin.Offered{{Name: "own", Own: true}, {Name: "app", Types: []admin.OfferedType{
+		{Name: "order.closed", Deprecated: true},
+		{Name: "order.paid", Description: "An order was paid."},
+	}}}
 	if diff := cmp.Diff(want, offers.Items); diff != "" {
 		t.Error(diff)
 	}

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"webhook-relay/shared/config"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/route"
+	"webhook-relay/shared/transform"
 	"webhook-relay/shared/verify"
 )
 
@@ -40,11 +43,12 @@ type TryIfSubscribed struct {
 	Source string          `json:"source" minLength:"1" maxLength:"100"`
 	Types  []string        `json:"types,omitempty" maxItems:"100"`
 	Filter json.RawMessage `json:"filter,omitempty"`
+	Send   json.RawMessage `json:"send,omitempty" doc:"A transform, as send of a subscription in the file"`
 }
 
 type tryAnswer struct {
 	Body struct {
-		Results []Tried `json:"results" nullable:"false"`
+		Results []Trial `json:"results" nullable:"false"`
 		More    bool    `json:"more" doc:"There are more subscriptions, which were not tried: name one"`
 	}
 }
@@ -55,6 +59,41 @@ type Tried struct {
 	Endpoint     string    `json:"endpoint,omitempty"`
 	Matched      bool      `json:"matched"`
 	Mismatch     *Mismatch `json:"mismatch,omitempty" doc:"Why not"`
+}
+
+// Trial tells whether a subscription takes an event, and what it would send.
+type Trial struct {
+	Tried
+
+	Sends *Sends `json:"sends,omitempty" doc:"What its transform makes of the event, for the first ten that take it. Absent: it is sent as it came"`
+}
+
+// Sends is what a transform makes of an event.
+type Sends struct {
+	Error       string            `json:"error,omitempty" doc:"Why the transform fails for this event. Then nothing is sent"`
+	Skipped     bool              `json:"skipped,omitempty" doc:"It leaves nothing to send"`
+	Method      string            `json:"method,omitempty" example:"POST"`
+	Path        string            `json:"path,omitempty" doc:"Added to that of the endpoint's URL"`
+	Query       string            `json:"query,omitempty" doc:"Added to that of the endpoint's URL"`
+	Headers     map[string]string `json:"headers,omitempty" doc:"Beside those of the endpoint"`
+	ContentType string            `json:"contentType,omitempty"`
+	Body        string            `json:"body,omitempty"`
+}
+
+// Summary says in a line what is sent, or why nothing is.
+func (s Sends) Summary() string {
+	switch {
+	case s.Error != "":
+		return "nothing, because the transform fails: " + s.Error
+	case s.Skipped:
+		return "nothing: the transform leaves nothing to send"
+	}
+	query := s.Query
+	if query != "" {
+		query = "?" + query
+	}
+	words := []string{s.Method, s.Path + query, s.ContentType}
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 }
 
 // Mismatch says why a subscription does not take an event.
@@ -78,7 +117,11 @@ func (s *server) try(ctx context.Context, in *tryInput) (*tryAnswer, error) {
 	}
 	out := new(tryAnswer)
 	results, more, err := s.tryAll(ctx, e, in)
-	out.Body.Results, out.Body.More = append([]Tried{}, results...), more
+	if err != nil {
+		return nil, err
+	}
+	out.Body.More = more
+	out.Body.Results, err = s.shapeAll(ctx, e, in, results)
 	return out, err
 }
 
@@ -109,6 +152,80 @@ func (s *server) tryAll(
 		results = append(results, t)
 	}
 	return results, more, nil
+}
+
+// maxShaped is how many transforms are tried for one request: a jq program may take a second.
+const maxShaped = 10
+
+// shapeAll adds what the transforms of the subscriptions make of an event that they take.
+func (s *server) shapeAll(
+	ctx context.Context, e relay.Event, in *tryInput, results []Tried,
+) ([]Trial, error) {
+	trials, shaped := make([]Trial, len(results)), 0
+	for i, t := range results {
+		trials[i].Tried = t
+		if !t.Matched || shaped == maxShaped {
+			continue
+		}
+		spec, err := s.specOf(ctx, e, in, t)
+		if err != nil {
+			return nil, err
+		}
+		if spec == "" {
+			continue
+		}
+		shaped++
+		if trials[i].Sends, err = s.shape(ctx, e, spec); err != nil {
+			return nil, err
+		}
+	}
+	return trials, nil
+}
+
+// specOf returns the transform of a subscription; "": it has none.
+func (s *server) specOf(
+	ctx context.Context, e relay.Event, in *tryInput, t Tried,
+) (string, error) {
+	if given := in.Body.Subscription; given != nil {
+		if len(given.Send) == 0 {
+			return "", nil
+		}
+		if err := config.CheckSend(given.Send); err != nil {
+			for _, p := range config.Problems(err) {
+				p.Path = "given." + p.Path
+			}
+			return "", problemOfConfig(err)
+		}
+		return string(given.Send), nil
+	}
+	store := s.Catalogs.For(callOf(ctx).tenant)
+	found, err := store.Resource(ctx, catalog.KindEndpoint, t.Endpoint)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return "", nil // it was deleted a moment ago
+	}
+	if err != nil {
+		return "", err
+	}
+	return found.Endpoint.Sends[e.Source], nil
+}
+
+// shape applies a transform to an event.
+func (s *server) shape(ctx context.Context, e relay.Event, spec string) (*Sends, error) {
+	result, err := operate.Shape(ctx, e, spec, s.Bodies, s.JQ)
+	var failed *transform.Error
+	switch {
+	case errors.As(err, &failed):
+		return &Sends{Error: failed.Problem}, nil
+	case err != nil:
+		return nil, err
+	case result.Skip:
+		return &Sends{Skipped: true}, nil
+	}
+	return &Sends{
+		Method: result.Method, Path: result.Path, Query: result.Query, Headers: result.Header,
+		ContentType: result.ContentType,
+		Body:        strings.ToValidUTF8(string(result.Body), "\ufffd"),
+	}, nil
 }
 
 // triedEvent returns the event of a request, in the tenant's names.

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"errors"
 
 	"webhook-relay/shared/relay/catalog"
 )
@@ -43,9 +42,8 @@ func (s *server) listTypes(ctx context.Context, in *typesInput) (*typesAnswer, e
 			return nil, err
 		}
 		for _, r := range found {
-			if shown, err := isShown(tenant, *r.Source); err != nil {
-				return nil, err
-			} else if shown && (in.Source == "" || in.Source == r.Name) {
+			shown := tenant == "" || r.Source.Tenant.Includes(tenant)
+			if shown && (in.Source == "" || in.Source == r.Name) {
 				out.Body.Items = append(out.Body.Items, viewOfTypes(*r.Source)...)
 			}
 		}
@@ -53,23 +51,6 @@ func (s *server) listTypes(ctx context.Context, in *typesInput) (*typesAnswer, e
 			return out, nil
 		}
 	}
-}
-
-// isShown tells whether a tenant may subscribe to a source of the operator's.
-func isShown(tenant string, source catalog.Source) (bool, error) {
-	if tenant == "" {
-		return true, nil
-	}
-	err := catalog.CheckSource(tenant, source.Name, func(name string) (catalog.Source, error) {
-		if name == source.Name {
-			return source, nil
-		}
-		return catalog.Source{}, catalog.ErrNotFound
-	})
-	if errors.Is(err, catalog.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 func viewOfTypes(s catalog.Source) []TypeView {

@@ -1,6 +1,8 @@
 package admin_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +151,82 @@ func TestEventsShowTheirSchema(t *testing.T) {
 	}).wants(200, &list)
 	if len(list.Items) != 1 || list.Items[0].Schema != "failed" {
 		t.Errorf("%+v", list)
+	}
+}
+
+// TestTryShowsWhatIsSent: the result of transforms, of a subscription and of the request.
+func TestTryShowsWhatIsSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	boss := r.token(access.Admin, "")
+	r.apply(boss, "", `sources: [{name: app, provider: none}]
+endpoints: [{name: a, url: https://a.example.com}, {name: b, url: https://b.example.com}]
+subscriptions:
+  - {source: app, endpoint: a, send: {body: {n: "{data.n}"}, path: "/{data.n}", query: {q: x}, headers: {X-A: b}}}
+  - {source: app, endpoint: b}
+`, `"0"`).wants(200, nil)
+	try := func(body map[string]any) request {
+		return request{method: "POST", path: "/v1/try", token: boss, body: body}
+	}
+	event := map[string]any{"source": "app", "data": map[string]any{"n": 1, "s": "x"}}
+	var got struct{ Results []admin.Trial }
+	r.send(try(map[string]any{"event": event})).wants(200, &got)
+	want := []*admin.Sends{{
+		Method: "POST", Path: "/1", Query: "q=x", Headers: map[string]string{"x-a": "b"},
+		ContentType: "application/json", Body: `{"n":1}`,
+	}, nil}
+	if len(got.Results) != 2 ||
+		cmp.Diff(want, []*admin.Sends{got.Results[0].Sends, got.Results[1].Sends}) != "" {
+		t.Errorf("%+v", got.Results)
+	}
+	for name, tt := range map[string]struct {
+		send map[string]any
+		want string
+	}{
+		"one that fails": {
+			map[string]any{"body": "{data.s + 1}"}, "nothing, because the transform fails: ",
+		},
+		"jq, which is not run here": {
+			map[string]any{"jq": ".data"}, "nothing, because the transform fails: jq programs cannot",
+		},
+		"one that is right": {map[string]any{"body": "{data.s}"}, "POST application/json"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got struct{ Results []admin.Trial }
+			r.send(try(map[string]any{
+				"event": event, "given": map[string]any{"source": "app", "send": tt.send},
+			})).wants(200, &got)
+			if s := got.Results[0].Sends; s == nil || !strings.HasPrefix(s.Summary(), tt.want) {
+				t.Errorf("%+v, want %s", s, tt.want)
+			}
+		})
+	}
+	p := r.send(try(map[string]any{
+		"event": event, "given": map[string]any{
+			"source": "app", "send": map[string]any{"preset": "fax"},
+		},
+	})).problem(422, "invalid")
+	if len(p.Errors) != 1 || p.Errors[0].Pointer != "/body/given/send/preset" {
+		t.Errorf("%+v", p)
+	}
+}
+
+// skipper is a transform.Runner whose programs have no result.
+type skipper struct{}
+
+func (skipper) Run(context.Context, string, []byte) ([][]byte, error) { return nil, nil }
+
+func TestTryShowsThatNothingIsSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *admin.Config) { c.JQ = skipper{} })
+	var got struct{ Results []admin.Trial }
+	r.send(request{
+		method: "POST", path: "/v1/try", token: r.token(access.Read, ""), body: map[string]any{
+			"event": map[string]any{"source": "app", "data": 1},
+			"given": map[string]any{"source": "app", "send": map[string]any{"jq": "empty"}},
+		},
+	}).wants(200, &got)
+	if s := got.Results[0].Sends; s == nil || !s.Skipped {
+		t.Errorf("%+v", s)
 	}
 }

@@ -13,6 +13,12 @@ import (
 
 // aim reads an endpoint's url, and what it says about a destination if that is an ARN.
 func (c *checker) aim(path string, e endpoint, out *catalog.Endpoint) {
+	if strings.HasPrefix(e.URL, "env:") { // a URL may have a secret in its path
+		e.URL, _ = c.resolve(path+".url", e.URL)
+		if e.URL == "" {
+			return
+		}
+	}
 	if !destination.Is(e.URL) {
 		out.URL = c.url(path+".url", e.URL)
 		for _, key := range aimKeys(e) {

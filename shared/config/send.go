@@ -168,3 +168,33 @@ func inText(line, column int) string {
 	}
 	return fmt.Sprintf("line %d, column %d of the text: ", line, column)
 }
+
+// CheckSend returns what is wrong with a transform, as JSON, or nil. Error: ErrInvalid; see
+// Problems, whose paths begin with send.
+func CheckSend(text []byte) error {
+	c := &checker{lines: map[string]int{}}
+	node, err := c.document(text)
+	if err != nil {
+		return err
+	}
+	if c.send("send", node); len(c.problems) > 0 {
+		return fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(c.problems...))
+	}
+	return nil
+}
+
+// JSON returns a document of YAML or JSON as JSON, with its numbers as they are written.
+func JSON(text []byte) ([]byte, error) {
+	c := &checker{}
+	node, err := c.document(text)
+	if err != nil {
+		return nil, err
+	}
+	var b strings.Builder
+	if misfit, problem := writeJSON(&b, node); misfit != nil {
+		return nil, fmt.Errorf("line %d %s", misfit.Line, strings.ReplaceAll(
+			problem, "a filter", "JSON",
+		))
+	}
+	return []byte(b.String()), nil
+}

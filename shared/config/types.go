@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -86,6 +87,33 @@ func (c *checker) types(path string, s source, out *catalog.Source) {
 	if text, err := json.Marshal(out.Types); err == nil && len(text) > maxTypes {
 		c.fail(path, "has %d bytes as JSON; there can be %d", len(text), maxTypes)
 	}
+}
+
+// ReadTypes reads the types of all sources in the file at path, by source, and nothing else of it:
+// variables need not be set. Error: ErrInvalid.
+func ReadTypes(path string) (map[string][]catalog.EventType, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	c := &checker{name: path, open: FilesBeside(path), lines: map[string]int{}}
+	document, err := c.document(text)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]catalog.EventType{}
+	var f file
+	if c.load(document, &f) {
+		for i, s := range f.Sources {
+			var out catalog.Source
+			c.types(fmt.Sprintf("sources[%d]", i), s, &out)
+			all[s.Name] = out.Types
+		}
+	}
+	if len(c.problems) > 0 {
+		return nil, fmt.Errorf("%w:\n%w", ErrInvalid, errors.Join(c.problems...))
+	}
+	return all, nil
 }
 
 // listed reads the types in the file.

@@ -107,7 +107,7 @@ func TestURLsThatCannotBeMeantAreRefused(t *testing.T) {
 		"https://${HOST}/hooks":                         "env:NAME",
 		"https://a.example.com/hooks?t=${TOKEN}":        "env:NAME",
 		"https://a.example.com/{{token}}":               "env:NAME",
-		"env:HOOK_URL":                                  "scheme",
+		"env:HOOK_URL": "is not set",
 		"$HOOK_URL":                                     "env:NAME",
 	} {
 		cat, err := parseWithURL(raw)
@@ -197,4 +197,26 @@ func FuzzURL(f *testing.F) {
 			t.Errorf("%q is sent as %q", clean, sent)
 		}
 	})
+}
+
+// TestURLsOfTheEnvironment: an endpoint's URL may have a secret in its path.
+func TestURLsOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	text := []byte("endpoints: [{name: chat, url: env:CHAT_URL}]")
+	set := func(value string) func(string) (string, bool) {
+		return func(string) (string, bool) { return value, value != "" }
+	}
+	cat, err := config.Parse("relay.yaml", text, set("https://chat.example.com/T0/hunter2"))
+	if err != nil || cat.Endpoints[0].URL != "https://chat.example.com/T0/hunter2" {
+		t.Errorf("%+v, %v", cat.Endpoints, err)
+	}
+	for value, want := range map[string]string{
+		"": "the environment variable CHAT_URL is not set", "ftp://hunter2": "url: ",
+	} {
+		_, err := config.Parse("relay.yaml", text, set(value))
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v, want %s", value, err, want)
+		}
+	}
 }

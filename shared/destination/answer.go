@@ -58,30 +58,31 @@ type answer struct {
 	wait bool
 }
 
-// throttling are the codes by which services say that there is too much to do. They are those of
-// the AWS SDKs (github.com/aws/aws-sdk-go-v2, aws/retry: DefaultThrottleErrorCodes), and those of
-// the services here that the SDKs retry for other reasons.
+// throttling are the codes by which services say that there is too much to do, as bare writes them.
+// They are those of the AWS SDKs (github.com/aws/aws-sdk-go-v2, aws/retry:
+// DefaultThrottleErrorCodes), and those of the services here that the SDKs retry for other reasons.
 var throttling = []string{
-	"Throttling", "ThrottlingException", "ThrottledException", "Throttled", "RequestThrottled",
-	"RequestThrottledException", "TooManyRequestsException",
-	"ProvisionedThroughputExceededException",
-	"TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
-	"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
-	"KMSThrottlingException", "KmsThrottled", "OverLimit", "ExecutionLimitExceeded",
-	"ConcurrentInvocationLimitExceeded", "ServiceUnavailable", "ServiceUnavailableException",
+	"throttling", "throttled", "requestthrottled", "toomanyrequests",
+	"provisionedthroughputexceeded", "transactioninprogress", "requestlimitexceeded",
+	"bandwidthlimitexceeded", "limitexceeded", "slowdown", "priorrequestnotcomplete",
+	"ec2throttled", "kmsthrottling", "kmsthrottled", "overlimit", "executionlimitexceeded",
+	"concurrentinvocationlimitexceeded", "serviceunavailable",
 }
 
 var denials = []string{
-	"AccessDenied", "AccessDeniedException", "AuthorizationError", "AuthorizationErrorException",
-	"NotAuthorized", "NotAuthorizedForSourceException", "UnauthorizedOperation",
-	"KMSAccessDenied", "KMSAccessDeniedException",
-	"KmsAccessDenied",
+	"accessdenied", "allaccessdisabled", "authorizationerror", "notauthorized",
+	"notauthorizedforsource", "notauthorizedfordetailtype", "unauthorizedoperation",
+	"kmsaccessdenied",
 }
 
 var oversizes = []string{
-	"RequestTooLargeException", "EntityTooLarge", "RequestEntityTooLargeException",
-	"MaxMessageLengthExceeded", "BatchRequestTooLong", "MessageRejected.TooLarge",
+	"requesttoolarge", "entitytoolarge", "requestentitytoolarge", "maxmessagelengthexceeded",
+	"batchrequesttoolong", "messagerejected.toolarge",
 }
+
+// bare returns a code without what differs between services, and between the SDKs' names and those
+// on the wire: KMSThrottling of SNS is KmsThrottlingException of Step Functions.
+func bare(code string) string { return strings.TrimSuffix(strings.ToLower(code), "exception") }
 
 // tooLong are the words by which services say that a message is too large where they have no code
 // for it: "One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes.",
@@ -120,10 +121,11 @@ func (d Destination) Read(a Answer, o Options) Result {
 // isRepeat tells whether the service has this already. A standard workflow says so when a name
 // comes again after its execution has ended, or with another input:
 // https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html Logs says
-// so of a log stream that another attempt has just made.
+// so of a log stream that another attempt has just made, and once said so of events.
 func (d Destination) isRepeat(f *fault) bool {
 	return d.Kind == States && f.code == "ExecutionAlreadyExists" ||
-		d.Kind == Logs && f.code == "ResourceAlreadyExistsException"
+		d.Kind == Logs && (f.code == "ResourceAlreadyExistsException" ||
+			f.code == "DataAlreadyAcceptedException")
 }
 
 // lacksStream tells whether only the log stream is missing, and not the group: "The specified log
@@ -141,12 +143,13 @@ var elsewhere = []string{
 }
 
 func (f *fault) verdict(status int) Verdict {
+	code := bare(f.code)
 	switch {
-	case slices.Contains(denials, f.code):
+	case slices.Contains(denials, code):
 		return Denied
-	case slices.Contains(oversizes, f.code), status == 413, tooLong().MatchString(f.message):
+	case slices.Contains(oversizes, code), status == 413, tooLong().MatchString(f.message):
 		return TooLarge
-	case slices.Contains(throttling, f.code), status == 429:
+	case slices.Contains(throttling, code), status == 429:
 		return Throttled
 	case f.code == "" && status == 403:
 		return Denied

@@ -2,8 +2,11 @@ package destination
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strings"
 	"sync"
@@ -127,12 +130,21 @@ func putObject(d Destination, m Message, o Options) (Request, error) {
 	}
 	for name, value := range map[string]string{
 		"content-type": contentType, "content-encoding": encoding,
+		"x-amz-checksum-crc32": checksum(r.Body),
 	} {
 		if value != "" && isHeaderText(value) {
 			r.Header[name] = value
 		}
 	}
 	return r, nil
+}
+
+// checksum returns a body's checksum as S3 wants it. A bucket with a default retention (Object
+// Lock) refuses an object without one.
+func checksum(body []byte) string {
+	return base64.StdEncoding.EncodeToString(
+		binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body)),
+	)
 }
 
 // isHeaderText tells whether S3 stores a header's value as it is.

@@ -3,7 +3,9 @@ package destination_test
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"errors"
+	"hash/crc32"
 	"io"
 	"net/url"
 	"slices"
@@ -141,6 +143,13 @@ func TestObject(t *testing.T) {
 				got.Key == "" {
 				t.Errorf("%s %s %q, want %s", got.Method, got.URL, got.Key, tt.url)
 			}
+			crc := crc32.ChecksumIEEE(got.Body)
+			if sum := base64.StdEncoding.EncodeToString([]byte{
+				byte(crc >> 24), byte(crc >> 16), byte(crc >> 8), byte(crc),
+			}); got.Header["x-amz-checksum-crc32"] != sum {
+				t.Errorf("checksum %s, want %s", got.Header["x-amz-checksum-crc32"], sum)
+			}
+			delete(got.Header, "x-amz-checksum-crc32")
 			if diff := cmp.Diff(tt.header, got.Header); diff != "" {
 				t.Errorf("header (-want +got):\n%s", diff)
 			}

@@ -491,7 +491,7 @@ func TestHeadersThatSayWhenToComeAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(
-				relay.Reply{StatusCode: 503, Header: tt.want, Body: []byte{}}, reply,
+				relay.Reply{StatusCode: 503, Header: tt.want, Body: []byte{}}, reply, untimed,
 			); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

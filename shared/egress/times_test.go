@@ -18,6 +18,9 @@ import (
 	"webhook-relay/shared/relay"
 )
 
+// untimed compares replies without their timing, which is tested here.
+var untimed = cmp.Transformer("untimed", func(relay.Timing) string { return "" })
+
 // slowly returns a dialer that takes 10 ms for the lookup and 20 ms to connect, as net.Dialer
 // reports it, after an address at which nobody listens.
 func slowly(dial func(context.Context, string, string) (net.Conn, error),

@@ -129,15 +129,21 @@ func (s *step) transformable(ctx context.Context, data bool) (transform.Event, e
 	if err != nil {
 		return transform.Event{}, err
 	}
-	e := transform.Event{
-		ID: s.event.ID, Type: s.event.Type, Source: s.event.Source, Trust: string(s.event.Trust),
-		Time: s.event.ReceivedAt, Header: s.event.Header, Body: body,
+	return s.event.Transformable(body, data), nil
+}
+
+// Transformable returns the event, whose body is given, as transforms see it. data tells whether
+// they need its document.
+func (e Event) Transformable(body []byte, data bool) transform.Event {
+	out := transform.Event{
+		ID: e.ID, Type: e.Type, Source: e.Source, Trust: string(e.Trust), Time: e.ReceivedAt,
+		Header: e.Header, Body: body,
 	}
 	if data {
-		doc := s.event.document(body)
-		e.Data, e.Opaque = doc.Text, doc.Opaque
+		doc := e.document(body)
+		out.Data, out.Opaque = doc.Text, doc.Opaque
 	}
-	return e, nil
+	return out
 }
 
 // failedToShape counts a failure, and tells the operator of the tenth in a row.

@@ -467,6 +467,38 @@ func TestTypesAreShown(t *testing.T) {
 	}
 }
 
+// TestTryShowsWhatATransformChanges: what is sent, and how it differs from what came.
+func TestTryShowsWhatATransformChanges(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.put("", "/v1/sources/shop", map[string]any{"provider": "none"})
+	r.put("", "/v1/endpoints/chat", map[string]any{
+		"url": "https://chat.example.com", "send": map[string]any{"shop": map[string]any{
+			"body": map[string]any{"text": "<{data.id}>"}, "headers": map[string]any{"X-A": "b"},
+		}},
+	})
+	r.put("", "/v1/subscriptions/one", map[string]any{"source": "shop", "endpoint": "chat"})
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	id := relay.EventID("", "shop", "1")
+	_, err := relay.RecordEvent(t.Context(), r.ledger, relay.EventRecord{
+		Event: relay.Event{
+			ID: id, Source: "shop", ReceivedAt: at, Body: []byte(`{"id":7}`),
+			Header: relay.Header{"content-type": "application/json"},
+		},
+		MessageID: id, RoutedAt: at, ExpiresAt: at.Add(time.Hour).Truncate(time.Second),
+	})
+	must(t, err)
+	page := r.signedIn(access.Read, "").get("/subscriptions/one/try?event=" + id).Body.String()
+	for _, want := range []string{
+		"It sends POST application/json", "x-a: b", "-  &#34;id&#34;: 7",
+		"+  &#34;text&#34;: &#34;&lt;7&gt;&#34;",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s in:\n%s", want, page)
+		}
+	}
+}
+
 // TestATransformIsSavedWithTheEndpoint: the form of a subscription has it, as the file does.
 func TestATransformIsSavedWithTheEndpoint(t *testing.T) {
 	t.Parallel()

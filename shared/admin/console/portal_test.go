@@ -187,17 +187,20 @@ func TestAnEndpointOfThePortal(t *testing.T) {
 	b := r.customer("acme", access.Capabilities...)
 	a := b.post("/endpoints", url.Values{
 		"url": {"https://Hooks.example.com/x"}, "types:events": {"order.*\ninvoice.paid"},
+		"type:events": {"order.paid"},
 		"send:events": {"slack"}, "text:events": {"Order {data.id}"},
 	})
 	body := text(a)
 	if a.Code != http.StatusOK || !strings.Contains(body, "whsec_") ||
-		!strings.Contains(body, "order.*, invoice.paid") || !strings.Contains(body, ">slack<") {
+		!strings.Contains(body, "order.paid, order.*, invoice.paid") || !strings.Contains(body, ">slack<") {
 		t.Fatalf("%d %s", a.Code, body)
 	}
 	name := "/endpoints/hooks-example-com"
 	edit := text(b.get(name + "/edit"))
 	if strings.Contains(edit, "whsec_") || !strings.Contains(edit, "Order {data.id}") ||
-		!strings.Contains(edit, "order.*\ninvoice.paid") {
+		!strings.Contains(edit, ">order.*\ninvoice.paid<") ||
+		!strings.Contains(edit, `value="order.paid" checked`) ||
+		!strings.Contains(edit, "An order was paid.") || strings.Contains(edit, "order.closed") {
 		t.Errorf("%s", edit)
 	}
 	etag := func(page string) string {
@@ -223,7 +226,7 @@ func TestAnEndpointOfThePortal(t *testing.T) {
 		"send:events": {"template"}, "text:events": {`{"order": "{data.id}"}`},
 	})
 	page := text(b.get(name))
-	if a.Code != http.StatusSeeOther || !strings.Contains(page, ">order.* <") ||
+	if a.Code != http.StatusSeeOther || !strings.Contains(page, "<dd>order.* ") ||
 		strings.Contains(page, "invoice.paid") ||
 		!strings.Contains(page, ">template<") || !strings.Contains(page, "hooks.example.com/y") {
 		t.Errorf("%d %s\n%s", a.Code, a.Body, page)

@@ -29,7 +29,8 @@ func (v *visit) portalEndpoints() error {
 // choice is what an endpoint gets from a source that offers its events to tenants.
 type choice struct {
 	source string
-	types  []string // none: all
+	known  []admin.OfferedType // those that it says that it sends
+	types  []string            // those that the endpoint gets; none: all
 	send   sending
 	// of the subscription that says so; "": the endpoint is not subscribed to the source
 	subscription, etag string
@@ -49,21 +50,17 @@ func (v *visit) offered() ([]admin.Offered, error) {
 	return all.Items, err
 }
 
-// choices returns what an endpoint gets from each source that is offered.
-func (v *visit) choices(e admin.EndpointView) ([]choice, error) {
+// choices returns what an endpoint with these subscriptions gets from each source that is offered.
+func (v *visit) choices(
+	e admin.EndpointView, subscriptions []admin.SubscriptionView,
+) ([]choice, error) {
 	offers, err := v.offered()
 	if err != nil {
 		return nil, err
 	}
-	var subscriptions []admin.SubscriptionView
-	if e.Spec.Name != "" {
-		if subscriptions, err = v.subscriptionsOf(endpointKind, e.Spec.Name); err != nil {
-			return nil, err
-		}
-	}
 	var all []choice
 	for _, o := range offers {
-		c := choice{source: o.Name, send: sendingOf(e.Spec.Send[o.Name])}
+		c := choice{source: o.Name, known: o.Types, send: sendingOf(e.Spec.Send[o.Name])}
 		for _, s := range subscriptions {
 			if s.Spec.Source == o.Name && s.ManagedBy == string(catalog.ManagedByPortal) {
 				c.subscription, c.etag, c.types = s.Spec.Name, s.ETag, s.Spec.Types
@@ -72,6 +69,36 @@ func (v *visit) choices(e admin.EndpointView) ([]choice, error) {
 		all = append(all, c)
 	}
 	return all, nil
+}
+
+// isKnown reports whether a type has a box of its own.
+func (c choice) isKnown(name string) bool {
+	return slices.ContainsFunc(c.known, func(t admin.OfferedType) bool { return t.Name == name })
+}
+
+// patterns are the types without a box, one a line.
+func (c choice) patterns() string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(c.types), c.isKnown), "\n")
+}
+
+// typesIn returns the types that the form chooses.
+func (v *visit) typesIn(c choice) []string {
+	return append(slices.Clone(v.r.PostForm["type:"+c.source]), words(v.field("types:"+c.source, ""))...)
+}
+
+// hasType reports whether the box of a type is ticked.
+func (c choice) hasType(v *visit, name string) bool {
+	if v.r.Method == http.MethodPost {
+		return slices.Contains(v.typesIn(c), name)
+	}
+	return slices.Contains(c.types, name)
+}
+
+// shown are the types that the form shows: one that is deprecated only if it was chosen before.
+func (c choice) shown() []admin.OfferedType {
+	return slices.DeleteFunc(slices.Clone(c.known), func(t admin.OfferedType) bool {
+		return t.Deprecated && !slices.Contains(c.types, t.Name)
+	})
 }
 
 // wants reports whether the form subscribes to the source. The only one needs no box to tick.
@@ -88,14 +115,17 @@ func (c choice) isOn(v *visit, f portalForm) bool {
 }
 
 func (v *visit) readPortalForm(name string) (f portalForm, err error) {
-	f.name = name
-	if name != "" {
+	var subscriptions []admin.SubscriptionView
+	if f.name = name; name != "" {
 		path := client.Path("v1", "endpoints", name)
 		if f.EndpointView, err = get[admin.EndpointView](v, path, nil); err != nil {
 			return f, err
 		}
+		if subscriptions, err = v.subscriptionsOf(endpointKind, name); err != nil {
+			return f, err
+		}
 	}
-	f.choices, err = v.choices(f.EndpointView)
+	f.choices, err = v.choices(f.EndpointView, subscriptions)
 	return f, err
 }
 
@@ -118,7 +148,7 @@ func (v *visit) portalSpec(f portalForm) (map[string]any, error) {
 		set(spec, name, v.field(name, ""))
 	}
 	for _, c := range f.choices {
-		for _, t := range words(v.field("types:"+c.source, "")) {
+		for _, t := range v.typesIn(c) {
 			if err := route.Validate(t); err != nil {
 				return nil, invalid("/types", err.Error())
 			}
@@ -199,7 +229,7 @@ func (v *visit) savePortalEndpoint() error {
 // subscribe makes an endpoint's subscriptions what the form says.
 func (v *visit) subscribe(endpoint string, choices []choice) error {
 	for _, c := range choices {
-		types := words(v.field("types:"+c.source, ""))
+		types := v.typesIn(c)
 		wanted := c.wants(v, choices)
 		var err error
 		switch {
@@ -239,27 +269,15 @@ func (v *visit) remove(k kind, name, etag string) error {
 	return err
 }
 
-// portalEndpointData is what the page of an endpoint shows.
-type portalEndpointData struct {
-	endpointData
-
-	choices []choice // those that are subscribed to
-}
-
 func (v *visit) portalEndpoint() error { return v.showPortalSecret(v.name(), "", false) }
 
 // showPortalSecret shows an endpoint, with a secret that was made for it, if any.
 func (v *visit) showPortalSecret(name, secret string, made bool) error {
-	var d portalEndpointData
-	var err error
-	if d.endpointData, err = v.readEndpoint(name); err != nil {
+	d, err := v.readEndpoint(name)
+	if err != nil {
 		return err
 	}
 	d.secret, d.made = secret, made
-	if d.choices, err = v.choices(d.EndpointView); err != nil {
-		return err
-	}
-	d.choices = slices.DeleteFunc(d.choices, func(c choice) bool { return c.subscription == "" })
 	return v.ok(
 		page{title: name, nav: "/", live: secret == ""}, portalEndpointPage(v, d),
 	)
@@ -341,6 +359,14 @@ func sendingOf(raw json.RawMessage) sending {
 func templateText(body any) string {
 	text, _ := json.Marshal(body) // it was decoded
 	return pretty(string(text))
+}
+
+// word is what a page calls it.
+func (s sending) word() string {
+	if s.kind == asItIs {
+		return "transform"
+	}
+	return s.kind
 }
 
 // options are the choices of the form for what is there.

@@ -26,7 +26,7 @@ import (
 
 // rig is a relay on this machine with its console.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	config  admin.Config
 	api     http.Handler
 	console *console.Console
@@ -38,14 +38,14 @@ type rig struct {
 	sentErr error
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB, change ...func(*admin.Config)) *rig {
 	t.Helper()
 	dir := t.TempDir()
 	store, err := sqlite.Open(dir)
@@ -76,6 +76,9 @@ func newRig(t *testing.T) *rig {
 		Catalogs:   catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
 		States: ledger, Local: true, Notifier: operate.NewNotifier(nil, queue("ingest")),
 		Pinger: operate.Pinger{Events: ledger, Delivery: queue("delivery")},
+	}
+	for _, c := range change {
+		c(&r.config)
 	}
 	r.api = lab.Must(admin.New(r.config))
 	r.console = lab.Must(console.New(console.Config{
@@ -174,7 +177,10 @@ func (r *rig) fillPortal() {
 	r.t.Helper()
 	r.fill()
 	r.put("", "/v1/sources/events", map[string]any{
-		"provider": "none", "tenant": map[string]any{"header": "who"},
+		"provider": "none", "tenant": map[string]any{"header": "who"}, "types": []any{
+			map[string]any{"name": "order.paid", "description": "An order was paid."},
+			map[string]any{"name": "order.closed", "deprecated": true},
+		},
 	})
 	r.put("", "/v1/tenants/other", map[string]any{"name": "Other"})
 	r.put("other", "/v1/endpoints/stranger", map[string]any{"url": "http://localhost:1/stranger"})
@@ -281,7 +287,7 @@ type pageLinks struct {
 }
 
 // parsed returns a page as a tree.
-func parsed(t *testing.T, body []byte) *html.Node {
+func parsed(t testing.TB, body []byte) *html.Node {
 	t.Helper()
 	root, err := html.Parse(bytes.NewReader(body))
 	must(t, err)
@@ -298,7 +304,7 @@ func attribute(n *html.Node, name string) string {
 }
 
 // linksOf returns the links and forms of the page at a path. An action that is left out is path.
-func linksOf(t *testing.T, base, path string, body []byte) pageLinks {
+func linksOf(t testing.TB, base, path string, body []byte) pageLinks {
 	t.Helper()
 	var found pageLinks
 	below := func(link string) (string, bool) {
@@ -350,6 +356,14 @@ func (b *browser) crawl(see func(
 	path string, answer *httptest.ResponseRecorder,
 )) (visited int, forms []form) {
 	b.t.Helper()
+	return b.crawlSome(func(string) bool { return true }, see)
+}
+
+// crawlSome is crawl for the paths that want chooses.
+func (b *browser) crawlSome(want func(path string) bool, see func(
+	path string, answer *httptest.ResponseRecorder,
+)) (visited int, forms []form) {
+	b.t.Helper()
 	todo, known := []string{"/"}, map[string]bool{"/": true}
 	acted := map[string]bool{}
 	for len(todo) > 0 {
@@ -366,7 +380,7 @@ func (b *browser) crawl(see func(
 			// one part of a list is like another, and so are the forms of the providers
 			if link, _, _ = strings.Cut(link, "#"); !known[link] &&
 				!strings.Contains(link, "next=") &&
-				!strings.Contains(link, "/~") {
+				!strings.Contains(link, "/~") && want(link) {
 				known[link] = true
 				todo = append(todo, link)
 			}

@@ -17,6 +17,24 @@ type Sent struct {
 	Content string // as it was sent, or the request in the service's form
 }
 
+// destinationOptions returns what an endpoint says about its destination in AWS.
+func destinationOptions(e admin.EndpointSpec) (all []option) {
+	for _, o := range []option{
+		{title: "Envelope", value: e.Envelope}, {title: "Group", value: e.Group},
+		{title: "Detail type", value: e.DetailType}, {title: "Source", value: e.BusSource},
+		{title: "Log stream", value: e.Stream}, {title: "Region", value: e.Region},
+		{title: "Claim", value: e.Claim}, {title: "Role", value: e.Role},
+	} {
+		if o.value != "" {
+			all = append(all, o)
+		}
+	}
+	if e.Wait {
+		all = append(all, option{title: "Waits", value: "for the end"})
+	}
+	return all
+}
+
 // mostSent is how many messages the page of an endpoint shows, the newest first.
 const mostSent = 20
 

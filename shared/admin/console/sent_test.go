@@ -12,6 +12,31 @@ import (
 	"webhook-relay/shared/relay/access"
 )
 
+// TestOptionsOfADestination are on the page of its endpoint.
+func TestOptionsOfADestination(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.put("", "/v1/endpoints/logs", map[string]any{
+		"url":    "arn:aws:logs:eu-central-1:123456789012:log-group:/hooks",
+		"stream": "<{type}>", "claim": "s3", "envelope": "raw",
+	})
+	r.put("", "/v1/endpoints/greet", map[string]any{
+		"url": "arn:aws:lambda:eu-central-1:123456789012:function:greet", "wait": true,
+	})
+	b := r.signedIn(access.Read, "")
+	for path, wants := range map[string][]string{
+		"logs":  {"Log stream", "<{type}>", "Claim", "Envelope"},
+		"greet": {"Waits", "for the end"},
+	} {
+		got := html.UnescapeString(text(b.get("/endpoints/" + path)))
+		for _, want := range wants {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s: no %s", path, want)
+			}
+		}
+	}
+}
+
 // TestWhatAStandInGot is on the page of an endpoint with a destination, the newest first.
 func TestWhatAStandInGot(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/rogpeppe/go-internal/diff"
+
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
 )
@@ -204,7 +206,8 @@ func (d subscriptionData) defaultName(v *visit) string {
 // tryData is whether subscriptions take an event, as a page shows it.
 type tryData struct {
 	id      string
-	results []admin.Tried
+	results []admin.Trial
+	changes string // what its transform changes in the body, line by line; "": nothing
 }
 
 // try tells whether a subscription takes an event on record.
@@ -219,11 +222,43 @@ func (v *visit) try() error {
 			return err
 		}
 	} else {
-		found, err := decode[struct{ Results []admin.Tried }](answer.Body)
+		found, err := decode[struct{ Results []admin.Trial }](answer.Body)
 		if err != nil {
 			return err
 		}
 		d.results = found.Results
+		if d.changes, err = v.changesOf(d); err != nil {
+			return err
+		}
 	}
 	return v.ok(page{title: "Try " + v.name(), nav: "/subscriptions"}, tryPage(v, v.name(), d))
 }
+
+// changesOf returns how what is sent differs from the body of the event.
+func (v *visit) changesOf(d tryData) (string, error) {
+	if len(d.results) == 0 || d.results[0].Sends == nil {
+		return "", nil
+	}
+	sent := d.results[0].Sends
+	if sent.Error != "" || sent.Skipped {
+		return "", nil
+	}
+	original, err := v.api.Do(v.r.Context(), client.Request{
+		Method: "GET", Path: client.Path("v1", "events", d.id, "body"),
+	})
+	if missing(err) {
+		return "", nil // the body is no longer kept
+	}
+	if err != nil {
+		return "", err
+	}
+	lines := func(body string) []byte { return []byte(shorten(pretty(body), maxCompared) + "\n") }
+	changed := diff.Diff(
+		"what came", lines(string(original.Body)), "what is sent", lines(sent.Body),
+	)
+	_, shown, _ := strings.Cut(string(changed), "\n")
+	return shown, nil
+}
+
+// maxCompared is how many characters of a body are compared.
+const maxCompared = 100_000

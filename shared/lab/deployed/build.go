@@ -63,6 +63,9 @@ func Synthesise(
 			return "", err
 		}
 	}
+	if err := os.Link(programs["jq"], filepath.Join(functions, "admin", "jq")); err != nil {
+		return "", err
+	}
 	cdkContext, err := json.Marshal(map[string]string{
 		"functionsDir": functions, "secrets": SecretsPrefix, "invoke": InvokedAPI,
 		"send": SentQueue + "," + SentMachine + "," + SentExpress + "," +

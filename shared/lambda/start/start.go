@@ -3,6 +3,7 @@ package start
 import (
 	"errors"
 	"os"
+	"path/filepath"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -35,4 +36,14 @@ func Function[S settings.Receive | settings.Fanout | settings.Deliver | settings
 		os.Exit(1)
 	}
 	lambda.Start(handler)
+}
+
+// Beside returns the path of a program in the folder of this one. Without that folder it is looked
+// for where Lambda unpacks functions.
+func Beside(name string) string {
+	self, err := os.Executable()
+	if err != nil {
+		return filepath.Join("/var/task", name)
+	}
+	return filepath.Join(filepath.Dir(self), name)
 }

@@ -93,6 +93,12 @@ type TenantOf struct {
 	Optional bool `json:"optional,omitempty"`
 }
 
+// Includes reports whether events of the source can be a tenant's. The receiver may be nil: the
+// source publishes for no tenant.
+func (t *TenantOf) Includes(tenant string) bool {
+	return t != nil && (t.ID == "" || t.ID == tenant)
+}
+
 // CheckSource returns ErrNotFound if a tenant's subscriptions may not name a source: there is none
 // of that name in the tenant's catalog, nor one of the operator's whose events can be the tenant's.
 // A subscription of the operator's names a tenant's source by its qualified name. lookup finds a
@@ -111,7 +117,7 @@ func CheckSource(tenant, name string, lookup func(qualified string) (Source, err
 		return err
 	case lookupErr != nil:
 		return lookupErr
-	case s.Tenant == nil || s.Tenant.ID != "" && s.Tenant.ID != tenant:
+	case !s.Tenant.Includes(tenant):
 		return err
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
+	"webhook-relay/shared/transform"
 )
 
 // Try says why a tenant's subscription does not take an event; nil: it takes it. Names are those
@@ -33,4 +34,24 @@ func Try(
 		Cause: route.Differs, Field: "source", At: "source", Wanted: "[" + quoted(s.Source) + "]",
 		Found: []string{quoted(e.Source)}, Alone: found == nil,
 	}, nil
+}
+
+// Shape returns what a transform makes of an event. spec is its specification. runner runs jq
+// programs; nil: they are an error. Errors: *transform.Error if it fails for the event;
+// *transform.ParseError.
+func Shape(
+	ctx context.Context, e relay.Event, spec string, bodies relay.Bodies, runner transform.Runner,
+) (transform.Result, error) {
+	t, err := transform.Parse([]byte(spec))
+	if err != nil {
+		return transform.Result{}, err
+	}
+	if t.UsesJQ() && runner == nil {
+		return transform.Result{}, &transform.Error{Problem: "jq programs cannot be tried here"}
+	}
+	body, err := e.Content(ctx, bodies)
+	if err != nil {
+		return transform.Result{}, err
+	}
+	return t.Apply(ctx, e.Transformable(body, t.NeedsData()), runner)
 }
