@@ -52,3 +52,11 @@ func ValueOf(m Outgoing) (value, body any, err error) {
 	readTask, readEvent, err := decodeTask(m.Body)
 	return [2]any{t, e}, [2]any{readTask, readEvent}, err
 }
+
+// StoredFormats returns an empty value of each stored format.
+func StoredFormats() map[string]any {
+	return map[string]any{
+		"whole-event": &eventDoc{}, "whole-record": &recordDoc{}, "whole-delivery": &deliveryDoc{},
+		"whole-task": &task{},
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"webhook-relay/shared/lab/golden"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate/breaker"
@@ -60,6 +61,12 @@ var (
 		},
 	}
 )
+
+// TestWholeFormatsAreThoseOfTheGoldenFiles has every field of each format set.
+func TestWholeFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
+	t.Parallel()
+	golden.Formats(t, ".", relay.StoredFormats(), *update)
+}
 
 func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	t.Parallel()
