@@ -106,14 +106,14 @@ build-lambda: ## build the functions for Lambda (arm64) into bin/lambda
 		GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/lambda/$$fn/bootstrap ./functions/$$fn || exit 1; \
 	done
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/lambda/deliver/jq ./functions/jq
-	cp $(BIN)/lambda/deliver/jq $(BIN)/lambda/admin/jq
+	mkdir -p $(BIN)/lambda/admin && cp $(BIN)/lambda/deliver/jq $(BIN)/lambda/admin/jq
 
 build-local: ## build the functions for this machine into bin/local
 	@for fn in $(FUNCTIONS); do \
 		CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/local/$$fn/bootstrap ./functions/$$fn || exit 1; \
 	done
 	CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/local/deliver/jq ./functions/jq
-	cp $(BIN)/local/deliver/jq $(BIN)/local/admin/jq
+	mkdir -p $(BIN)/local/admin && cp $(BIN)/local/deliver/jq $(BIN)/local/admin/jq
 
 synth: build-lambda ## synthesise the CloudFormation template into cdk.out; needs no AWS account and no network
 	CDK_OUTDIR=cdk.out go run ./infra

@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,8 @@ type rig struct {
 	claims    relay.Claims
 	retention time.Duration // zero: the default
 	jq        transform.Runner
-	chunk     int // deliveries that the fan-out sends at once; 0: the default
+	types     catalog.Types // nil: those of the catalog
+	chunk     int           // deliveries that the fan-out sends at once; 0: the default
 
 	receiver  *relay.Receiver
 	fanout    *relay.Fanout
@@ -147,7 +149,8 @@ func (r *rig) build(wrap func(ports) ports) {
 		Reporter: &r.reports,
 	}))
 	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: p.subs, Types: &r.catalog, Events: p.events, Bodies: p.bodies,
+		Subscriptions: p.subs, Types: cmp.Or[catalog.Types](r.types, &r.catalog),
+		Events: p.events, Bodies: p.bodies,
 		Delivery: valued{p.delivery, r.t},
 		Ordered:  p.orderedDelivery, Poison: p.ingestDL, Failures: p.failures,
 		Reporter: &r.reports, Retention: r.retention,

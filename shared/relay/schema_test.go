@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -135,6 +136,36 @@ func TestRejectedWebhooksAreNotAccepted(t *testing.T) {
 		r.pump()
 		if n := len(r.poster.posts); n != 2 {
 			t.Errorf("%d posts, want 2", n)
+		}
+	})
+}
+
+// downTypes are the types of a catalog that cannot be read.
+type downTypes struct{ catalog.Types }
+
+func (downTypes) EventTypes(
+	context.Context, catalog.Generation, string,
+) (catalog.EventTypes, error) {
+	return catalog.EventTypes{}, errors.New("down")
+}
+
+// TestTypesThatCannotBeReadLoseNothing: the event is not routed unchecked, it is routed later.
+func TestTypesThatCannotBeReadLoseNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newTypedRig(t, "")
+		r.types = downTypes{&r.catalog}
+		r.build(func(p ports) ports { return p })
+		id := r.mustPost("1", "order", `{"id":1}`)
+		r.consume(&r.ingest, &r.ingestDL, r.fanout.Process)
+		if n := len(r.poster.posts); n != 0 || r.ingest.Len() != 1 {
+			t.Fatalf("%d posts, %d messages; want the message to wait", n, r.ingest.Len())
+		}
+		r.types = nil
+		r.build(func(p ports) ports { return p })
+		r.pump()
+		if d := r.deliveryOf(id, "a"); d.Status != relay.Delivered {
+			t.Errorf("%+v, want it delivered", d)
 		}
 	})
 }

@@ -101,6 +101,7 @@ func administered(t *testing.T, w *world) {
 	c.want(t, ok, "GET", "/v1/openapi.json", "")
 	c.want(t, ok, "GET", "/v1/providers", "")
 	c.want(t, ok, "GET", "/v1/types", "")
+	c.shapes(t)
 	c.want(t, ok, "GET", "/v1/self", "")
 	c.want(t, http.StatusUnauthorized, "GET", "/v1/tokens", "", "authorization", "Bearer nobody's")
 	c.want(
@@ -137,6 +138,17 @@ func administered(t *testing.T, w *world) {
 	}
 	c.want(t, ok, "DELETE", "/v1/tenants/globex", "")
 	c.want(t, http.StatusNotFound, "GET", "/v1/tenants/globex", "")
+}
+
+// shapes tries a jq program, whose interpreter is a process beside the function.
+func (c client) shapes(t *testing.T) {
+	answer := c.do(t, ok, "POST", "/v1/try", `{
+		"event": {"source": "large", "data": {"n": [3, 1, 2]}},
+		"given": {"source": "large", "send": {"jq": ".data.n | sort"}}
+	}`)
+	if !bytes.Contains(answer, []byte(`"body":"[1,2,3]"`)) {
+		t.Errorf("a jq program: %s", answer)
+	}
 }
 
 // again sends a delivery of the tenant globex again, and its event to an endpoint that has
