@@ -53,8 +53,10 @@ func TestSynthesisNeedsNoCommandLineOfTheCDK(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "deliver", "jq"), []byte("jq"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"deliver", "admin"} {
+		if err := os.WriteFile(filepath.Join(dir, name, "jq"), []byte("jq"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	out, err = command(
 		t, bin, outdir, map[string]string{"functionsDir": dir, "stage": "test"},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	devtools "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"webhook-relay/shared/lab/browser"
 )
@@ -27,6 +29,7 @@ type tab struct {
 	base string
 
 	mu      sync.Mutex
+	own     int      // requests to the relay
 	foreign []string // requests to other hosts
 	errors  []string // what the browser complains about
 }
@@ -58,7 +61,11 @@ func openTab(t *testing.T, link string) *tab {
 			}
 			if !strings.HasPrefix(e.Request.URL, base+"/") {
 				p.note(&p.foreign, e.Request.URL)
+				continue
 			}
+			p.mu.Lock()
+			p.own++
+			p.mu.Unlock()
 		}
 	}()
 	go func() {
@@ -89,7 +96,7 @@ func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // get opens a page by its address.
 func (p *tab) get(path string) {
 	p.t.Helper()
-	p.do(chromedp.Navigate(p.base+path), chromedp.WaitVisible("main"))
+	p.do(chromedp.Navigate(p.base+path), chromedp.WaitVisible("#page"))
 }
 
 // evaluate returns the value of an expression; the zero value while a page is loading.
@@ -166,7 +173,8 @@ func TestTheConsoleInABrowser(t *testing.T) {
 		}
 	}))
 	defer endpoint.Close()
-	addr, out := startLocal(t, "--data", t.TempDir())
+	dir := t.TempDir()
+	addr, out := startLocal(t, "--data", dir)
 	var link string
 	eventually(t, "the link to the console", func() bool {
 		_, after, ok := strings.Cut(out.String(), "console   ")
@@ -269,35 +277,75 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	p.sees("Paused")
 	p.do(chromedp.KeyEvent("p"), chromedp.KeyEvent("/"))
 
+	p.get("/console/replay?endpoint=shop")
+	p.follows("Plan it")
+	p.sees("2 deliveries")
+	job := evaluate[string](p, "location.pathname")
 	p.complaints()
-	p.everyPage(event)
+	p.everyPage(strings.TrimPrefix(event, "/console"), strings.TrimPrefix(job, "/console"))
 	p.follows("Sign out")
 	p.at("/console/login")
 	p.get("/console/events")
 	p.at("/console/login")
+	p.readsOnly(dir)
+	p.foreigners()
 }
 
-// complaints fails the test if a page called another host, or the browser refused something.
+// readsOnly signs in with a token that may only read: nothing else is offered, and nothing done.
+func (p *tab) readsOnly(dir string) {
+	p.t.Helper()
+	made, err := run(
+		p.t, "tokens", "create", "--role", "read", "--name", "reader", "--data", dir,
+	)
+	_, secret, ok := strings.Cut(made, "rly_read_")
+	if err != nil || !ok {
+		p.t.Fatal(err, made)
+	}
+	p.do(chromedp.SendKeys("#token", "rly_read_"+strings.TrimSpace(secret)+kb.Enter))
+	p.at("/console/events") // where the reader wanted to go
+	p.get("/console/endpoints/shop")
+	if n := evaluate[int](p, `document.querySelectorAll("#page button:not(.script)").length`); n !=
+		0 {
+		p.t.Errorf("%d buttons are offered to a reader", n)
+	}
+	status := evaluate[int](p, awaited("/console/endpoints/shop/pause", "POST"))
+	if status != http.StatusForbidden {
+		p.t.Errorf("a reader's pause: %d", status)
+	}
+}
+
+// complaints fails the test if the browser refused something.
 func (p *tab) complaints() {
 	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.foreign) > 0 || len(p.errors) > 0 {
-		p.t.Errorf("requests to others %q, complaints %q", p.foreign, p.errors)
+	if len(p.errors) > 0 {
+		p.t.Errorf("the browser complains: %q", p.errors)
+	}
+}
+
+// foreigners fails the test if a page called another host, or if requests were not noted at all.
+func (p *tab) foreigners() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.foreign) > 0 || p.own < 50 {
+		p.t.Errorf("%d requests to the relay, and to others %q", p.own, p.foreign)
 	}
 }
 
 // everyPage looks at pages of the console on a phone and on a desk, in both colour schemes.
-func (p *tab) everyPage(event string) {
+func (p *tab) everyPage(event, job string) {
 	p.t.Helper()
-	for _, path := range []string{
-		"", "/events", strings.TrimPrefix(event, "/console"), "/dead", "/sources",
-		"/sources/stripe",
+	for _, page := range []string{
+		"", "/events", event, event + "/again", "/dead", "/sources", "/sources/stripe",
 		"/sources/new?provider=stripe", "/endpoints", "/endpoints/shop", "/endpoints/new",
 		"/endpoints/shop/json", "/endpoints/shop/delete", "/endpoints/shop/rotate",
-		"/subscriptions/large", "/subscriptions/new", "/jobs", "/replay", "/changes",
-		"/configuration", "/tokens", "/tenants", "/tenants/acme", "/none",
+		"/endpoints/shop/edit", "/subscriptions", "/subscriptions/large", "/subscriptions/new",
+		"/subscriptions/large/edit", "/subscriptions/large/try?event=" + path.Base(event),
+		"/jobs", job, job + "/run", "/replay", "/changes", "/changes/verify", "/configuration",
+		"/tokens", "/tenants", "/tenants/acme", "/tenants/acme/end", "/tenants/acme/delete", "/none",
 	} {
-		p.look("/console" + path)
+		p.look("/console" + page)
 	}
 }

@@ -190,6 +190,7 @@ subscriptions: [{source: app, endpoint: %[1]s, types: [%[2]s]}]
 		relay.app+"/refresh?next=%2Fevents&tenant=acme" {
 		t.Errorf("the button leads to %s", to)
 	}
+	p.foreigners()
 }
 
 // others checks that the session of acme is worth nothing elsewhere, and that a link that only

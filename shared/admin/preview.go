@@ -46,7 +46,7 @@ func (s *server) preview(ctx context.Context, in *previewInput) (*previewAnswer,
 	ep := *found.Endpoint
 	ep.Name = catalog.Qualify(tenant, ep.Name)
 	base := ep.URL
-	p, err := relay.Preview(ctx, ep, record.Event, s.Bodies, s.Now())
+	p, err := relay.Preview(ctx, ep, record.Event, s.Bodies, s.JQ, s.Now())
 	if err != nil {
 		return nil, previewProblem(err)
 	}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
@@ -65,12 +67,14 @@ type Tried struct {
 type Trial struct {
 	Tried
 
-	Sends *Sends `json:"sends,omitempty" doc:"What its transform makes of the event, for the first ten that take it. Absent: it is sent as it came"`
+	Sends *Sends `json:"sends,omitempty" doc:"What its transform makes of the event, or what a destination in AWS gets, for the first ten that take it. Absent: it is sent as it came"`
 }
 
-// Sends is what a transform makes of an event.
+// Sends is what a transform makes of an event, or what a destination in AWS gets of it.
 type Sends struct {
-	Error       string            `json:"error,omitempty" doc:"Why the transform fails for this event. Then nothing is sent"`
+	Error       string            `json:"error,omitempty" doc:"Why nothing can be sent of this event"`
+	To          string            `json:"to,omitempty" doc:"The ARN of the destination in AWS, with an object's key"`
+	Options     map[string]string `json:"options,omitempty" doc:"The options of the destination that are templates, for this event"`
 	Skipped     bool              `json:"skipped,omitempty" doc:"It leaves nothing to send"`
 	Method      string            `json:"method,omitempty" example:"POST"`
 	Path        string            `json:"path,omitempty" doc:"Added to that of the endpoint's URL"`
@@ -83,6 +87,8 @@ type Sends struct {
 // Summary says in a line what is sent, or why nothing is.
 func (s Sends) Summary() string {
 	switch {
+	case s.Error != "" && s.To != "":
+		return "nothing to " + s.To + ": " + s.Error
 	case s.Error != "":
 		return "nothing, because the transform fails: " + s.Error
 	case s.Skipped:
@@ -93,6 +99,12 @@ func (s Sends) Summary() string {
 		query = "?" + query
 	}
 	words := []string{s.Method, s.Path + query, s.ContentType}
+	if s.To != "" {
+		words = []string{s.ContentType, "to", s.To}
+		for _, name := range slices.Sorted(maps.Keys(s.Options)) {
+			words = append(words, name+"="+s.Options[name])
+		}
+	}
 	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 }
 
@@ -167,66 +179,103 @@ func (s *server) shapeAll(
 		if !t.Matched || shaped == maxShaped {
 			continue
 		}
-		spec, err := s.specOf(ctx, e, in, t)
+		spec, to, err := s.specOf(ctx, e, in, t)
 		if err != nil {
 			return nil, err
 		}
-		if spec == "" {
+		if spec == "" && to == nil {
 			continue
 		}
 		shaped++
-		if trials[i].Sends, err = s.shape(ctx, e, spec); err != nil {
+		if trials[i].Sends, err = s.shape(ctx, e, spec, to); err != nil {
 			return nil, err
 		}
 	}
 	return trials, nil
 }
 
-// specOf returns the transform of a subscription; "": it has none.
+// specOf returns the transform of a subscription, "" if it has none, and its endpoint if that sends
+// to a destination in AWS, else nil.
 func (s *server) specOf(
 	ctx context.Context, e relay.Event, in *tryInput, t Tried,
-) (string, error) {
+) (spec string, to *catalog.Endpoint, err error) {
 	if given := in.Body.Subscription; given != nil {
 		if len(given.Send) == 0 {
-			return "", nil
+			return "", nil, nil
 		}
 		if err := config.CheckSend(given.Send); err != nil {
 			for _, p := range config.Problems(err) {
 				p.Path = "given." + p.Path
 			}
-			return "", problemOfConfig(err)
+			return "", nil, problemOfConfig(err)
 		}
-		return string(given.Send), nil
+		return string(given.Send), nil, nil
 	}
 	store := s.Catalogs.For(callOf(ctx).tenant)
 	found, err := store.Resource(ctx, catalog.KindEndpoint, t.Endpoint)
 	if errors.Is(err, catalog.ErrNotFound) {
-		return "", nil // it was deleted a moment ago
+		return "", nil, nil // it was deleted a moment ago
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return found.Endpoint.Sends[e.Source], nil
+	if found.Endpoint.Destination != nil {
+		to = found.Endpoint
+	}
+	return found.Endpoint.Sends[e.Source], to, nil
 }
 
-// shape applies a transform to an event.
-func (s *server) shape(ctx context.Context, e relay.Event, spec string) (*Sends, error) {
-	result, err := operate.Shape(ctx, e, spec, s.Bodies, s.JQ)
-	var failed *transform.Error
-	switch {
-	case errors.As(err, &failed):
-		return &Sends{Error: failed.Problem}, nil
-	case err != nil:
+// shape applies a transform to an event, if there is one, and says what the destination gets, if
+// there is one.
+func (s *server) shape(
+	ctx context.Context, e relay.Event, spec string, to *catalog.Endpoint,
+) (*Sends, error) {
+	var result *transform.Result
+	if spec != "" {
+		shaped, err := operate.Shape(ctx, e, spec, s.Bodies, s.JQ)
+		switch why := unfit(err); {
+		case why != "":
+			return &Sends{Error: why}, nil
+		case err != nil:
+			return nil, err
+		case shaped.Skip:
+			return &Sends{Skipped: true}, nil
+		}
+		result = &shaped
+	}
+	if to == nil {
+		return &Sends{
+			Method: result.Method, Path: result.Path, Query: result.Query, Headers: result.Header,
+			ContentType: result.ContentType, Body: validText(result.Body),
+		}, nil
+	}
+	aimed, err := operate.Aim(ctx, e, *to, result, s.Bodies)
+	if why := unfit(err); why != "" {
+		return &Sends{To: to.URL, Error: why}, nil
+	} else if err != nil {
 		return nil, err
-	case result.Skip:
-		return &Sends{Skipped: true}, nil
 	}
 	return &Sends{
-		Method: result.Method, Path: result.Path, Query: result.Query, Headers: result.Header,
-		ContentType: result.ContentType,
-		Body:        strings.ToValidUTF8(string(result.Body), "\ufffd"),
+		To: aimed.To, Options: aimed.Texts, ContentType: aimed.ContentType,
+		Body: validText(aimed.Content),
 	}, nil
 }
+
+// unfit returns why nothing can be sent of an event; "": the error says something else.
+func unfit(err error) string {
+	if failed, ok := errors.AsType[*transform.Error](err); ok {
+		return failed.Problem
+	}
+	if failed, ok := errors.AsType[*destination.UnfitError](err); ok {
+		return failed.Problem
+	}
+	if errors.Is(err, destination.ErrTooLarge) {
+		return err.Error()
+	}
+	return ""
+}
+
+func validText(b []byte) string { return strings.ToValidUTF8(string(b), "\ufffd") }
 
 // triedEvent returns the event of a request, in the tenant's names.
 func (s *server) triedEvent(ctx context.Context, in *tryInput) (relay.Event, error) {

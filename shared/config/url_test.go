@@ -107,7 +107,7 @@ func TestURLsThatCannotBeMeantAreRefused(t *testing.T) {
 		"https://${HOST}/hooks":                         "env:NAME",
 		"https://a.example.com/hooks?t=${TOKEN}":        "env:NAME",
 		"https://a.example.com/{{token}}":               "env:NAME",
-		"env:HOOK_URL": "is not set",
+		"env:HOOK_URL":                                  "is not set",
 		"$HOOK_URL":                                     "env:NAME",
 	} {
 		cat, err := parseWithURL(raw)

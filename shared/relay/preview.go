@@ -7,15 +7,18 @@ import (
 	"time"
 
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/transform"
 )
 
 // Preview returns the request of the first attempt that an endpoint would get for an event at a
 // time, with its transform and its signature. It is not sent. What authenticates the request in
 // another way is not in it, nor are the endpoint's own headers: both have secrets.
 //
-// Errors: ErrNoPreview, ErrNothingToSend, and a *transform.Error.
+// jq runs the programs of transforms; nil: an endpoint that has one gets ErrNoPreview. Further
+// errors: ErrNothingToSend, and a *transform.Error.
 func Preview(
-	ctx context.Context, ep catalog.Endpoint, e Event, bodies Bodies, at time.Time,
+	ctx context.Context, ep catalog.Endpoint, e Event, bodies Bodies, jq transform.Runner,
+	at time.Time,
 ) (Post, error) {
 	if ep.Destination != nil {
 		return Post{}, fmt.Errorf("%w: it is a destination in AWS", ErrNoPreview)
@@ -36,11 +39,11 @@ func Preview(
 	}
 	if made, err := t.transformOf(e.Source); err != nil {
 		return Post{}, err
-	} else if made != nil && made.UsesJQ() {
+	} else if made != nil && made.UsesJQ() && jq == nil {
 		return Post{}, fmt.Errorf("%w: its transform is a jq program", ErrNoPreview)
 	}
 	d := &Deliverer{cfg: DelivererConfig{
-		Bodies: bodies, Origin: DefaultOrigin, Now: func() time.Time { return at },
+		Bodies: bodies, JQ: jq, Origin: DefaultOrigin, Now: func() time.Time { return at },
 	}}
 	s := &step{deliverer: d, cfg: &d.cfg, event: e}
 	body, err := s.body(ctx)

@@ -405,7 +405,7 @@ func (r *Receiver) loadSource(
 	}
 	return intake{
 		Verifier: v, tenantOf: src.Tenant, rejects: rejects,
-		learning: src.Learns() && len(src.Secrets) == 0,
+		learning:   src.Learns() && len(src.Secrets) == 0,
 		learnUntil: src.LearnUntil,
 	}, nil
 }

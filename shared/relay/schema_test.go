@@ -65,7 +65,7 @@ func TestEventsAreFlagged(t *testing.T) {
 				Status: schema.Failed, Problem: "is not JSON",
 			}, 2,
 		},
-		"a type without a schema":    {"plain", `{}`, nil, 1},
+		"a type without a schema":      {"plain", `{}`, nil, 1},
 		"a type that is not described": {"other", `{}`, nil, 1},
 	} {
 		t.Run(name, func(t *testing.T) {

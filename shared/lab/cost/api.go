@@ -26,8 +26,8 @@ const (
 	renewalMinutes = 50
 )
 
-// IdleListenerUSD returns what a listener to whom nothing comes costs in an hour: its long polls and
-// its renewals, of which one is a.
+// IdleListenerUSD returns what a listener to whom nothing comes costs in an hour: its long polls
+// and its renewals, of which one is a.
 func (a Action) IdleListenerUSD() float64 {
 	return SQSRequest.Of(3600/listenWaitSeconds) + a.USD()*60/renewalMinutes
 }

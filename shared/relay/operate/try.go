@@ -3,7 +3,9 @@ package operate
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
@@ -54,4 +56,55 @@ func Shape(
 		return transform.Result{}, err
 	}
 	return t.Apply(ctx, e.Transformable(body, t.NeedsData()), runner)
+}
+
+// Aimed is what an endpoint's destination in AWS would get of an event.
+type Aimed struct {
+	To          string            // the ARN, with an object's key
+	Texts       map[string]string // the endpoint's options that are templates, applied
+	Content     []byte            // before the service's own encoding
+	ContentType string
+}
+
+// Aim returns what the endpoint's destination would get of an event. shaped is what a transform
+// made of it; nil: there is none. Errors: *transform.Error and *destination.UnfitError, if the
+// destination cannot take the event, and destination.ErrTooLarge.
+func Aim(
+	ctx context.Context, e relay.Event, ep catalog.Endpoint, shaped *transform.Result,
+	bodies relay.Bodies,
+) (Aimed, error) {
+	to, err := destination.Parse(ep.URL)
+	if err != nil {
+		return Aimed{}, err
+	}
+	options := *ep.Destination
+	texts, err := to.ParseTexts(options)
+	if err != nil {
+		return Aimed{}, err
+	}
+	body, err := e.Content(ctx, bodies)
+	if err != nil {
+		return Aimed{}, err
+	}
+	m := destination.Message{
+		Event: e.Transformable(body, true), Once: e.ID, Endpoint: ep.Name, Attempt: 1,
+		At: e.ReceivedAt,
+	}
+	if shaped != nil {
+		m.Shaped, m.ContentType = shaped.Body, shaped.ContentType
+	}
+	if m.Texts, err = texts.Apply(m.Event); err != nil {
+		return Aimed{}, err
+	}
+	request, err := to.Request(m, options)
+	if err != nil && (!errors.Is(err, destination.ErrTooLarge) || !options.HasClaims()) {
+		return Aimed{}, err
+	}
+	out := Aimed{To: to.ARN, Texts: m.Texts}
+	if request.Key != "" {
+		out.To += "/" + request.Key
+		delete(out.Texts, "url")
+	}
+	out.Content, out.ContentType, err = to.Content(m, options)
+	return out, err
 }
