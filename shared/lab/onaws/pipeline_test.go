@@ -287,10 +287,10 @@ func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
 
 func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
 	return lab.Must(relay.NewFanout(relay.FanoutConfig{
-		Subscriptions: dynamo.NewCatalog(
-			tables, p.catalogTable(), nil,
-		), Events: dynamo.NewLedger(tables, p.ledgerTable(), nil),
+		Subscriptions: catalog, Types: catalog,
+		Events: dynamo.NewLedger(tables, p.ledgerTable(), nil),
 		Failures: dynamo.NewLedger(tables, p.ledgerTable(), nil), Random: func() float64 {
 			return 0.5
 		},
