@@ -290,7 +290,7 @@ func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
 	return lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: catalog, Types: catalog,
-		Events: dynamo.NewLedger(tables, p.ledgerTable(), nil),
+		Events:   dynamo.NewLedger(tables, p.ledgerTable(), nil),
 		Failures: dynamo.NewLedger(tables, p.ledgerTable(), nil), Random: func() float64 {
 			return 0.5
 		},
