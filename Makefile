@@ -28,7 +28,7 @@ run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook
 send: ## send a signed sample to a running relay: make send PROVIDER=stripe
 	@go run ./functions/relay send $(or $(PROVIDER),github) $(ARGS)
 
-test: node browser test-interop ## run the tests (4 minutes on 2 cores); installs what it needs
+test: node browser test-interop ## run the tests (3 minutes on 2 cores); installs what it needs
 	go test -p $(TOGETHER) -timeout 15m ./...
 
 # What the product's signatures are held against is no dependency of the product.
