@@ -101,13 +101,16 @@ func NewFanout(cfg FanoutConfig) (*Fanout, error) {
 	if cfg.Random == nil {
 		cfg.Random = rand.Float64
 	}
+	states := catalog.NewStates(catalog.StatesConfig{ // one read of the pointer serves both
+		TTL: cfg.CacheTTL, Now: cfg.Now, Generations: cfg.Subscriptions,
+	})
 	f := &Fanout{
 		cfg:    cfg,
-		router: NewRouter(cfg.Subscriptions, cfg.Bodies, cfg.CacheTTL, cfg.Now),
+		router: newRouter(states, cfg.Subscriptions, cfg.Bodies),
 		failed: failures{counts: cfg.Failures, random: cfg.Random},
 	}
 	if cfg.Types != nil {
-		f.types = newChecker(cfg.Types, cfg.Bodies, cfg.CacheTTL, cfg.Now)
+		f.types = newChecker(states, cfg.Types, cfg.Bodies)
 	}
 	return f, nil
 }

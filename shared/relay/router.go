@@ -26,12 +26,10 @@ func (routes) Lasting() bool { return true }
 // newRoutes returns a cache of the routes of sources, by the catalog of the subscriptions and the
 // source's name in it.
 func newRoutes(
-	ttl time.Duration, now func() time.Time, subscriptions catalog.Subscriptions,
+	states *catalog.States, subscriptions catalog.Subscriptions,
 ) *catalog.Cache[routes] {
 	return catalog.NewCache(catalog.CacheConfig[routes]{
-		States: catalog.NewStates(catalog.StatesConfig{
-			TTL: ttl, Now: now, Generations: subscriptions,
-		}),
+		States: states,
 		Load: func(ctx context.Context, s catalog.State, k catalog.Key) (routes, error) {
 			return loadRoutes(ctx, subscriptions, s, k)
 		},
@@ -53,8 +51,17 @@ type Router struct {
 func NewRouter(
 	subscriptions catalog.Subscriptions, bodies Bodies, ttl time.Duration, now func() time.Time,
 ) *Router {
+	return newRouter(catalog.NewStates(catalog.StatesConfig{
+		TTL: ttl, Now: now, Generations: subscriptions,
+	}), subscriptions, bodies)
+}
+
+// newRouter is NewRouter for states that others use too.
+func newRouter(
+	states *catalog.States, subscriptions catalog.Subscriptions, bodies Bodies,
+) *Router {
 	return &Router{
-		bodies: bodies, routes: newRoutes(ttl, now, subscriptions), large: make(chan struct{}, 1),
+		bodies: bodies, routes: newRoutes(states, subscriptions), large: make(chan struct{}, 1),
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/schema"
@@ -105,15 +104,11 @@ type checker struct {
 // smallDocument is the largest body, in bytes, of which a batch may hold ten parsed at once.
 const smallDocument = 64 << 10
 
-func newChecker(
-	types catalog.Types, bodies Bodies, ttl time.Duration, now func() time.Time,
-) *checker {
+func newChecker(states *catalog.States, types catalog.Types, bodies Bodies) *checker {
 	return &checker{
 		bodies: bodies, large: make(chan struct{}, 1),
 		checks: catalog.NewCache(catalog.CacheConfig[checks]{
-			States: catalog.NewStates(catalog.StatesConfig{
-				TTL: ttl, Now: now, Generations: types,
-			}),
+			States: states,
 			Load: func(ctx context.Context, s catalog.State, k catalog.Key) (checks, error) {
 				found, err := types.EventTypes(ctx, s.Generation, k.Name)
 				if errors.Is(err, catalog.ErrNotFound) {

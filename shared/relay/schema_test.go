@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"webhook-relay/shared/lab"
+	"webhook-relay/shared/local/memory"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
@@ -166,6 +169,39 @@ func TestTypesThatCannotBeReadLoseNothing(t *testing.T) {
 		r.pump()
 		if d := r.deliveryOf(id, "a"); d.Status != relay.Delivered {
 			t.Errorf("%+v, want it delivered", d)
+		}
+	})
+}
+
+// countedPointers counts how often the pointer of a catalog is read.
+type countedPointers struct {
+	*memory.Catalog
+	reads atomic.Int64
+}
+
+func (c *countedPointers) State(ctx context.Context, tenant string) (catalog.State, error) {
+	c.reads.Add(1)
+	return c.Catalog.State(ctx, tenant)
+}
+
+// TestTypesAndRoutesReadOnePointer: an instance of fan-out reads the pointer of the operator's
+// catalog once in the life of its cache, not once for each of its caches.
+func TestTypesAndRoutesReadOnePointer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newTypedRig(t, catalog.Flag)
+		counted := &countedPointers{Catalog: &r.catalog}
+		r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{
+			Subscriptions: counted, Types: counted, Events: &r.ledger, Bodies: &r.bodies,
+			Delivery: &r.delivery, Poison: &memory.Queue{}, Failures: &memory.Failures{},
+			Reporter: discard{},
+		}))
+		for _, id := range []string{"1", "2"} {
+			r.mustPost(id, "order", `{"id":1}`)
+			r.consume(&r.ingest, nil, r.fanout.Process)
+		}
+		if n := counted.reads.Load(); n != 1 {
+			t.Errorf("the pointer was read %d times", n)
 		}
 	})
 }
