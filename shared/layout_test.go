@@ -32,7 +32,7 @@ var layers = []struct {
 			"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry",
 			"shared/destination", "shared/trigger", "shared/schema",
 			"shared/transform", "shared/transform/jq/wire",
-			"shared/transform/jq/program",
+			"shared/transform/jq/program", "shared/aws/protocol",
 			"shared/relay/gate/breaker", "shared/relay/format",
 		},
 		core[:1],
@@ -51,7 +51,7 @@ var layers = []struct {
 		},
 		with(core, "name", "signed"),
 	},
-	{"signed", []string{"shared/aws/signed"}, nil},
+	{"signed", []string{"shared/aws/signed"}, core[:1]},
 	{"configuration", []string{"shared/config"}, with(core, "adapter")},
 	{"admin", []string{"shared/admin"}, with(core, "configuration")},
 	// what speaks the API

@@ -10,8 +10,6 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/console"
@@ -19,6 +17,7 @@ import (
 	"webhook-relay/shared/aws/kms"
 	"webhook-relay/shared/aws/lambda"
 	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/aws/sts"
 	"webhook-relay/shared/lambda/handler"
@@ -34,12 +33,12 @@ import (
 func main() { start.Function(wire) }
 
 func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
-	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
 	catalogs := dynamo.NewCatalog(
-		tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
+		tables, s.CatalogTable, kms.New(cfg, s.SecretsKeyARN),
 	)
 	access := dynamo.NewDocuments(tables, s.CatalogTable) // tokens, sessions and tenants
-	bodies := s3.New(s3.Client(cfg), s.BodiesBucket)
+	bodies := s3.New(s3.NewBucket(cfg, s.BodiesBucket))
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
 	documents := dynamo.NewDocuments(tables, s.LedgerTable)
 	endpoints := operate.EndpointsOf(catalogs)
@@ -108,7 +107,7 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 
 // listeningOf returns what people need to listen; zero: listening is off.
 func listeningOf(
-	s settings.Admin, cfg aws.Config, queues *awssqs.Client, documents operate.Documents,
+	s settings.Admin, cfg aws.Config, queues *signed.Client, documents operate.Documents,
 	marks *dynamo.Catalog,
 ) (admin.Listening, error) {
 	if s.ListenPrefix == "" {

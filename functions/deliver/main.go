@@ -9,9 +9,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
-	awsscheduler "github.com/aws/aws-sdk-go-v2/service/scheduler"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/awsconfig"
 	"webhook-relay/shared/aws/dynamo"
@@ -38,12 +35,12 @@ func main() {
 }
 
 func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, error) {
-	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, nil) // deliver reads no events
 	catalog := dynamo.NewCatalog(
-		tables, s.CatalogTable, kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
+		tables, s.CatalogTable, kms.New(cfg, s.SecretsKeyARN),
 	)
-	objects := s3.Client(cfg)
+	bucket := s3.NewBucket(cfg, s.BodiesBucket)
 	delivery, retry := sqs.New(queues, s.DeliveryQueueURL), sqs.New(queues, s.RetryQueueURL)
 	slow, ordered := sqs.New(queues, s.SlowQueueURL), sqs.New(queues, s.OrderedDeliveryQueueURL)
 	deliverer, err := relay.NewDeliverer(relay.DelivererConfig{
@@ -55,8 +52,8 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Slots:      ledger,
 		Failures:   ledger,
 		Keeper:     ledger,
-		Bodies:     s3.New(objects, s.BodiesBucket),
-		Claims:     s3.NewClaims(objects, s.BodiesBucket, settings.ClaimPrefix, nil),
+		Bodies:     s3.New(bucket),
+		Claims:     s3.NewClaims(bucket, settings.ClaimPrefix, nil),
 		Poster: egress.New(egress.Options{
 			Ports: s.EgressPorts, Credentials: cfg.Credentials, Endpoint: awsconfig.Endpoint,
 		}),
@@ -65,7 +62,7 @@ func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Ordered: ordered,
 		Dead:    sqs.New(queues, s.DeadQueueURL),
 		Poison:  sqs.New(queues, s.PoisonQueueURL),
-		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
+		Scheduler: scheduler.New(cfg, scheduler.Target{
 			Group: s.ScheduleGroup, QueueURL: s.RetryQueueURL, RoleARN: s.ScheduleRoleARN,
 		}),
 		Operator: operate.NewNotifier(

@@ -5,10 +5,10 @@ package main
 import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/lambda/settings"
@@ -21,8 +21,8 @@ import (
 func main() { start.Function(wire) }
 
 func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error) {
-	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
-	bodies := s3.New(s3.Client(cfg), s.BodiesBucket)
+	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	bodies := s3.New(s3.NewBucket(cfg, s.BodiesBucket))
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
 	listeners, err := listenersOf(s, queues, tables, bodies, reporter)
 	if err != nil {
@@ -52,7 +52,7 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error
 
 // listenersOf returns what copies events to listeners; nil: nobody can listen.
 func listenersOf(
-	s settings.Fanout, queues *awssqs.Client, tables *dynamodb.Client, bodies relay.Bodies,
+	s settings.Fanout, queues *signed.Client, tables *dynamodb.Client, bodies relay.Bodies,
 	log telemetry.Log,
 ) (relay.Listeners, error) {
 	if s.ListenPrefix == "" {

@@ -7,8 +7,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
@@ -27,11 +25,11 @@ import (
 func main() { start.Function(wire) }
 
 func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, error) {
-	queues := awssqs.NewFromConfig(cfg)
+	queues := sqs.Client(cfg)
 	tables := dynamodb.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(
 		tables, s.CatalogTable,
-		kms.New(awskms.NewFromConfig(cfg), s.SecretsKeyARN),
+		kms.New(cfg, s.SecretsKeyARN),
 	)
 	ingest := sqs.New(queues, s.IngestQueueURL)
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
@@ -43,7 +41,7 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Operator:        operate.NewNotifier(nil, ingest),
 		Refusals:        operate.NewRefused(dynamo.NewDocuments(tables, s.LedgerTable), time.Now),
 		Ordered:         sqs.New(queues, s.OrderedIngestQueueURL),
-		Bodies:          s3.New(s3.Client(cfg), s.BodiesBucket),
+		Bodies:          s3.New(s3.NewBucket(cfg, s.BodiesBucket)),
 		Fetcher:         verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 		Reporter:        reporter,
 		MaxBodyBytes:    s.MaxBodyBytes,

@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
@@ -188,10 +187,9 @@ func TestADeployedStack(t *testing.T) {
 		!strings.Contains(out, "target") {
 		t.Errorf("by the profile: %v\n%s", err, out)
 	}
-	catalog := dynamo.NewCatalog(tables, "relay-catalog", kms.New(awskms.NewFromConfig(cfg,
-		func(o *awskms.Options) {
-			o.BaseEndpoint = &keys.URL
-		}), key))
+	sealing := cfg.Copy()
+	sealing.BaseEndpoint, sealing.ConfigSources = &keys.URL, nil
+	catalog := dynamo.NewCatalog(tables, "relay-catalog", kms.New(sealing, key))
 	state, err := catalog.State(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)

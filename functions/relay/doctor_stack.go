@@ -115,24 +115,17 @@ func (a account) queues(ctx context.Context) ([]finding, error) {
 
 // query sends a request in the query protocol of AWS, and reads the answer as XML.
 func (a account) query(
-	ctx context.Context, service, sdkID, region, address string, form url.Values, into any,
+	ctx context.Context, service signed.Service, region, address string, form url.Values, into any,
 ) error {
 	cfg := a.cfg.Copy()
 	cfg.Region = region
-	answer, err := signed.New(cfg, sdkID).Do(ctx, signed.Request{
-		Service: service, URL: address, Body: []byte(form.Encode()), Header: map[string]string{
+	answer, err := signed.New(cfg, service).Do(ctx, signed.Request{
+		URL: address, Body: []byte(form.Encode()), Header: map[string]string{
 			"Content-Type": "application/x-www-form-urlencoded; charset=utf-8",
 		},
 	})
 	if err != nil {
-		return err
-	}
-	if answer.Status != http.StatusOK {
-		var failed struct {
-			Code string `xml:"Error>Code"`
-		}
-		_ = xml.Unmarshal(answer.Body, &failed) // "" then
-		return fmt.Errorf("%s answered %d %s", form.Get("Action"), answer.Status, failed.Code)
+		return fmt.Errorf("%s: %w", form.Get("Action"), err)
 	}
 	return xml.Unmarshal(answer.Body, into)
 }
@@ -142,8 +135,8 @@ func (a account) alarms(ctx context.Context) (found []finding, err error) {
 	var answer struct {
 		Names []string `xml:"DescribeAlarmsResult>MetricAlarms>member>AlarmName"`
 	}
-	if err := a.query(ctx, "monitoring", "CloudWatch", a.cfg.Region,
-		"https://monitoring."+a.cfg.Region+".amazonaws.com/", url.Values{
+	if err := a.query(ctx, signed.Service{ID: "CloudWatch", Name: "monitoring"}, a.cfg.Region, "",
+		url.Values{
 			"Action": {"DescribeAlarms"}, "Version": {"2010-08-01"}, "StateValue": {"ALARM"},
 			"AlarmNamePrefix": {a.stack + "-"}, "MaxRecords": {"100"},
 		}, &answer); err != nil {
@@ -169,15 +162,12 @@ const enoughConcurrency = 1000
 
 // concurrency checks how many functions of the account may run at a time.
 func (a account) concurrency(ctx context.Context) ([]finding, error) {
-	answer, err := signed.New(a.cfg, "Lambda").Do(ctx, signed.Request{
-		Method: http.MethodGet, Service: "lambda",
-		URL: "https://lambda." + a.cfg.Region + ".amazonaws.com/2016-08-19/account-settings/",
+	functions := signed.New(a.cfg, signed.Service{ID: "Lambda", Name: "lambda"})
+	answer, err := functions.Do(ctx, signed.Request{
+		Method: http.MethodGet, URL: "https://" + functions.Host() + "/2016-08-19/account-settings/",
 	})
 	if err != nil {
-		return nil, err
-	}
-	if answer.Status != http.StatusOK {
-		return nil, fmt.Errorf("GetAccountSettings answered %d", answer.Status)
+		return nil, fmt.Errorf("GetAccountSettings: %w", err)
 	}
 	var settings struct {
 		AccountLimit struct {
@@ -285,7 +275,7 @@ func (a account) roleARN(ctx context.Context, name string) (string, error) {
 		ARN     string `xml:"GetCallerIdentityResult>Arn"`
 		Account string `xml:"GetCallerIdentityResult>Account"`
 	}
-	err := a.query(ctx, "sts", "STS", a.cfg.Region, assume.Address(a.cfg.Region), url.Values{
+	err := a.query(ctx, signed.Service{ID: "STS", Name: assume.Service}, a.cfg.Region, "", url.Values{
 		"Action": {"GetCallerIdentity"}, "Version": {"2011-06-15"},
 	}, &caller)
 	if err != nil {
@@ -304,7 +294,8 @@ func (a account) simulate(ctx context.Context, role string, n need) (bool, error
 		Decisions []string `xml:"SimulatePrincipalPolicyResult>EvaluationResults>member>EvalDecision"`
 	}
 	// IAM has one region for all of them: https://docs.aws.amazon.com/general/latest/gr/iam-service.html
-	err := a.query(ctx, "iam", "IAM", "us-east-1", "https://iam.amazonaws.com/", url.Values{
+	iam := signed.Service{ID: "IAM", Name: "iam"}
+	err := a.query(ctx, iam, "us-east-1", "https://iam.amazonaws.com/", url.Values{
 		"Action": {"SimulatePrincipalPolicy"}, "Version": {"2010-05-08"},
 		"PolicySourceArn": {role}, "ActionNames.member.1": {n.action},
 		"ResourceArns.member.1": {n.resource},

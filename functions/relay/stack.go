@@ -13,8 +13,6 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/aws/dynamo"
@@ -62,9 +60,9 @@ func apiOfStack(ctx context.Context, stack string) (http.Handler, string, error)
 	if err != nil {
 		return nil, "", err
 	}
-	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
-	sealer := kms.New(awskms.NewFromConfig(cfg), found[outputSecretsKeyARN])
-	bodies := s3.New(s3.Client(cfg), found[outputBodiesBucket])
+	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	sealer := kms.New(cfg, found[outputSecretsKeyARN])
+	bodies := s3.New(s3.NewBucket(cfg, found[outputBodiesBucket]))
 	catalogs := dynamo.NewCatalog(tables, found[outputCatalogTable], sealer)
 	ledger := dynamo.NewLedger(tables, found[outputLedgerTable], bodies)
 	api, err := admin.New(admin.Config{

@@ -5,11 +5,11 @@ package main
 import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/lambda"
 	"webhook-relay/shared/aws/s3"
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/lambda/settings"
@@ -22,10 +22,10 @@ import (
 func main() { start.Function(wire) }
 
 func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
-	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // what is read of it is no secret
 	ledger := dynamo.NewLedger(
-		tables, s.LedgerTable, s3.New(s3.Client(cfg), s.BodiesBucket),
+		tables, s.LedgerTable, s3.New(s3.NewBucket(cfg, s.BodiesBucket)),
 	)
 	listeners, err := listenersOf(s, queues, tables, catalog)
 	if err != nil {
@@ -52,7 +52,7 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
 
 // listenersOf returns the listeners, to remove old ones; nil: nobody can listen.
 func listenersOf(
-	s settings.Sweep, queues *awssqs.Client, tables *dynamodb.Client, marks *dynamo.Catalog,
+	s settings.Sweep, queues *signed.Client, tables *dynamodb.Client, marks *dynamo.Catalog,
 ) (operate.Listeners, error) {
 	if s.ListenPrefix == "" {
 		return nil, nil //nolint:nilnil // it is optional

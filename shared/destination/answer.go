@@ -1,13 +1,13 @@
 package destination
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"html"
 	"slices"
 	"strings"
 	"unicode"
+
+	"webhook-relay/shared/aws/protocol"
 )
 
 // Answer is what a service answered.
@@ -176,35 +176,10 @@ func (f *fault) text(status int) string {
 	return limited(text, maxText)
 }
 
-// fault reads the error of an answer that is not 2xx, in any of the protocols.
+// fault reads the error of an answer that is not 2xx.
 func (a answer) fault() *fault {
-	if bytes.HasPrefix(bytes.TrimSpace(a.Body), []byte("<")) {
-		return &fault{code: element(a.Body, "Code"), message: element(a.Body, "Message")}
-	}
-	var body struct {
-		Type    string `json:"__type"`
-		Code    string `json:"code"`
-		Message string `json:"message"` // also Message: encoding/json ignores the case
-	}
-	_ = json.Unmarshal(a.Body, &body) // an answer that is not JSON has no code
-	code := firstOf(body.Type, a.Header("x-amzn-errortype"), body.Code)
-	// com.amazonaws.sqs#QueueDoesNotExist, or ResourceNotFoundException:http://…
-	code, _, _ = strings.Cut(code[strings.LastIndexByte(code, '#')+1:], ":")
-	// SQS keeps the older name of an error here: AWS.SimpleQueueService.NonExistentQueue;Sender
-	if query, _, _ := strings.Cut(a.Header("x-amzn-query-error"), ";"); code == "" {
-		code = query
-	}
-	return &fault{code: code, message: body.Message}
-}
-
-// element returns the text of an XML element.
-func element(text []byte, name string) string {
-	_, rest, _ := bytes.Cut(text, []byte("<"+name+">"))
-	inner, _, found := bytes.Cut(rest, []byte("</"+name+">"))
-	if !found {
-		return ""
-	}
-	return html.UnescapeString(string(inner))
+	f := protocol.ReadFault(a.Header, a.Body)
+	return &fault{code: f.Code, message: f.Message}
 }
 
 // unreadable is the fault of a 200 that cannot be read, which must not count as success.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"webhook-relay/shared/aws/protocol"
 )
 
 // Kind is an AWS service that can be a destination.
@@ -288,10 +290,4 @@ func (d Destination) Envelope(o Options) Envelope {
 }
 
 // host returns the name of the service's endpoint. prefix is that of the host, mostly the service.
-func (d Destination) host(prefix string) string {
-	suffix := "amazonaws.com"
-	if d.Partition == "aws-cn" {
-		suffix += ".cn"
-	}
-	return prefix + "." + d.Region + "." + suffix
-}
+func (d Destination) host(prefix string) string { return protocol.Host(prefix, d.Region) }

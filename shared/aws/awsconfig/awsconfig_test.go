@@ -12,9 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/awsconfig"
+	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lab/emulator"
 )
 
@@ -77,7 +77,7 @@ func TestEndpoints(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			emulator.Setenv(t, tc.vars)
 			cfg := config(t)
-			if got := aws.ToString(sqs.NewFromConfig(cfg).Options().BaseEndpoint); got != tc.sqs {
+			if got := sqs.Client(cfg).Endpoint(); got != tc.sqs {
 				t.Errorf("SQS at %q, want %q", got, tc.sqs)
 			}
 			if got := aws.ToString(
@@ -152,7 +152,7 @@ func BenchmarkConfig(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		sqs.NewFromConfig(cfg)
+		sqs.Client(cfg)
 		dynamodb.NewFromConfig(cfg)
 	}
 }

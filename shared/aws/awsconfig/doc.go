@@ -2,7 +2,7 @@
 // gives a function.
 //
 //	cfg, err := awsconfig.Config()
-//	queue := sqs.New(awssqs.NewFromConfig(cfg), url)
+//	queue := sqs.New(sqs.Client(cfg), url)
 //
 // It replaces the SDK's config package. That package looks for credentials in a chain of sources
 // (profiles, SSO, STS, IMDS), which a Lambda function never needs: Lambda puts the region and the

@@ -1,6 +1,6 @@
 // Package kms seals secrets with a key of AWS KMS.
 //
-//	sealer := kms.New(awskms.NewFromConfig(cfg), keyARN)
+//	sealer := kms.New(cfg, keyARN)
 //
 // The name that a secret is sealed under is its encryption context, {"name": name}. So a secret
 // sealed under one name does not open under another, and CloudTrail shows which secret was opened.

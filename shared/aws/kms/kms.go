@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"webhook-relay/shared/aws/signed"
 )
 
 // MaxPlainBytes is how much KMS encrypts in one call (its API reference, Encrypt, symmetric keys).
@@ -16,13 +18,35 @@ var ErrTooLarge = errors.New("kms: secret too large")
 
 // Sealer seals with one key. It implements catalog.Sealer and is safe for concurrent use.
 type Sealer struct {
-	client *awskms.Client
+	client *signed.Client
 	keyARN string
 }
 
-// New returns the sealer of a symmetric key. It opens only what the same key has sealed.
-func New(client *awskms.Client, keyARN string) *Sealer {
-	return &Sealer{client: client, keyARN: keyARN}
+// New returns the sealer of a symmetric key. It opens only what the same key has sealed. It calls
+// nothing yet.
+func New(cfg aws.Config, keyARN string) *Sealer {
+	return &Sealer{
+		client: signed.New(cfg, signed.Service{ID: "KMS", Name: "kms"}), keyARN: keyARN,
+	}
+}
+
+// request is that of both calls:
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html and API_Decrypt.html
+type request struct {
+	KeyID      string `json:"KeyId"`
+	Plaintext  []byte `json:",omitempty"`
+	Ciphertext []byte `json:"CiphertextBlob,omitempty"`
+	Context    named  `json:"EncryptionContext"`
+}
+
+type answer struct {
+	Plaintext  []byte
+	Ciphertext []byte `json:"CiphertextBlob"`
+}
+
+// named binds what is sealed to its name.
+type named struct {
+	Name string `json:"name"`
 }
 
 // Seal implements catalog.Sealer. It returns ErrTooLarge for more than MaxPlainBytes.
@@ -33,28 +57,25 @@ func (s *Sealer) Seal(ctx context.Context, name string, plain []byte) ([]byte, e
 			MaxPlainBytes,
 		)
 	}
-	out, err := s.client.Encrypt(
-		ctx,
-		&awskms.EncryptInput{KeyId: &s.keyARN, Plaintext: plain, EncryptionContext: named(name)},
-	)
+	out, err := s.call(ctx, "Encrypt", request{Plaintext: plain, Context: named{name}})
 	if err != nil {
 		return nil, fmt.Errorf("kms: encrypt %s: %w", name, err)
 	}
-	return out.CiphertextBlob, nil
+	return out.Ciphertext, nil
 }
 
 // Open implements catalog.Sealer.
 func (s *Sealer) Open(ctx context.Context, name string, sealed []byte) ([]byte, error) {
-	out, err := s.client.Decrypt(
-		ctx,
-		&awskms.DecryptInput{
-			KeyId: &s.keyARN, CiphertextBlob: sealed, EncryptionContext: named(name),
-		},
-	)
+	out, err := s.call(ctx, "Decrypt", request{Ciphertext: sealed, Context: named{name}})
 	if err != nil {
 		return nil, fmt.Errorf("kms: decrypt %s: %w", name, err)
 	}
 	return out.Plaintext, nil
 }
 
-func named(name string) map[string]string { return map[string]string{"name": name} }
+func (s *Sealer) call(ctx context.Context, action string, in request) (out answer, err error) {
+	in.KeyID = s.keyARN
+	call := signed.Call{Target: "TrentService." + action, Version: "1.1"}
+	err = s.client.JSON(ctx, call, in, &out)
+	return out, err
+}

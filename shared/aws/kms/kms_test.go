@@ -7,10 +7,9 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"webhook-relay/shared/aws/kms"
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/relay/catalog"
@@ -21,40 +20,39 @@ const (
 	otherKeyARN = "arn:aws:kms:eu-central-1:000000000000:key/22222222-2222-2222-2222-222222222222"
 )
 
-func client(t *testing.T) *awskms.Client {
+func config(t *testing.T) aws.Config {
 	t.Helper()
-	return awskms.New(awskms.Options{
+	return aws.Config{
 		Region:       "eu-central-1",
 		BaseEndpoint: &emulator.NewKMS(t).URL,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),
-	})
+	}
 }
 
 func TestSealerConforms(t *testing.T) {
 	t.Parallel()
-	conformance.Sealer(t, func(t *testing.T) catalog.Sealer { return kms.New(client(t), keyARN) })
+	conformance.Sealer(t, func(t *testing.T) catalog.Sealer { return kms.New(config(t), keyARN) })
 }
 
 func TestAnotherKeyOpensNothing(t *testing.T) {
 	t.Parallel()
-	c := client(t)
+	c := config(t)
 	sealed, err := kms.New(c, otherKeyARN).Seal(t.Context(), "source/github", []byte("secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var incorrect *types.IncorrectKeyException
 	if _, err := kms.New(c, keyARN).Open(
 		t.Context(), "source/github", sealed,
-	); !errors.As(err, &incorrect) {
+	); signed.Code(err) != "IncorrectKeyException" {
 		t.Errorf("Open of another key's secret: %v, want IncorrectKeyException", err)
 	}
 }
 
 func TestTheLargestSecret(t *testing.T) {
 	t.Parallel()
-	sealer := kms.New(client(t), keyARN)
+	sealer := kms.New(config(t), keyARN)
 	if _, err := sealer.Seal(
 		t.Context(), "endpoint/shipping", make([]byte, kms.MaxPlainBytes),
 	); err != nil {

@@ -17,16 +17,12 @@ import (
 // ErrInvoke means that Lambda did not take the invocation.
 var ErrInvoke = errors.New("lambda: not invoked")
 
-const (
-	accepted = http.StatusAccepted // the status of an asynchronous invocation
-	maxError = 1 << 10             // bytes of an error that are shown
-)
+const accepted = http.StatusAccepted // the status of an asynchronous invocation
 
 // Starter starts the work on jobs by an invocation of a function, which Lambda makes later. It
 // implements operate.JobStarter and is safe for concurrent use.
 type Starter struct {
 	client   *signed.Client
-	region   string
 	function string
 }
 
@@ -34,7 +30,10 @@ var _ operate.JobStarter = (*Starter)(nil)
 
 // NewStarter returns a Starter of a function, by its name or ARN. It calls nothing yet.
 func NewStarter(cfg aws.Config, function string) *Starter {
-	return &Starter{client: signed.New(cfg, "Lambda"), region: cfg.Region, function: function}
+	return &Starter{
+		client:   signed.New(cfg, signed.Service{ID: "Lambda", Name: "lambda"}),
+		function: function,
+	}
 }
 
 // JobEvent is what the function is invoked with.
@@ -55,8 +54,7 @@ func (s *Starter) StartJob(ctx context.Context, tenant, id string) error {
 		return err
 	}
 	answer, err := s.client.Do(ctx, signed.Request{
-		Service: "lambda",
-		URL: "https://lambda." + s.region + ".amazonaws.com/2015-03-31/functions/" +
+		URL: "https://" + s.client.Host() + "/2015-03-31/functions/" +
 			url.PathEscape(s.function) + "/invocations",
 		Header: map[string]string{
 			"Content-Type": "application/json", "X-Amz-Invocation-Type": "Event",
@@ -64,9 +62,7 @@ func (s *Starter) StartJob(ctx context.Context, tenant, id string) error {
 		Body: payload,
 	})
 	if err == nil && answer.Status != accepted {
-		err = fmt.Errorf(
-			"status %d: %s", answer.Status, answer.Body[:min(len(answer.Body), maxError)],
-		)
+		err = fmt.Errorf("status %d, and not %d", answer.Status, accepted)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrInvoke, s.function, err)

@@ -1,14 +1,11 @@
 package s3_test
 
 import (
-	"crypto/rand"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
-
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/lab/emulator"
@@ -16,15 +13,10 @@ import (
 
 // TestClaim: whoever has the URL gets the content, with its type, until the URL expires.
 func TestClaim(t *testing.T) {
-	client := s3.Client(config(emulator.Start(t).S3))
-	bucket := strings.ToLower("claims-" + rand.Text())
-	if _, err := client.CreateBucket(
-		t.Context(), &awss3.CreateBucketInput{Bucket: &bucket},
-	); err != nil {
-		t.Fatal(err)
-	}
-	now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	claims := s3.NewClaims(client, bucket, "claim/", func() time.Time { return now })
+	cfg := config(emulator.Start(t).S3)
+	bucket := newBucket(t, cfg)
+	now := time.Now()
+	claims := s3.NewClaims(s3.NewBucket(cfg, bucket), "claim/", func() time.Time { return now })
 	for _, contentType := range []string{"text/json", ""} {
 		got, err := claims.Claim(t.Context(), "abc", contentType, []byte("content"))
 		if err != nil {
@@ -51,7 +43,7 @@ func TestClaim(t *testing.T) {
 			t.Errorf("%d %v %v %s", answer.StatusCode, err, answer.Header, body)
 		}
 	}
-	lost := s3.NewClaims(client, bucket+"-missing", "claim/", nil)
+	lost := s3.NewClaims(s3.NewBucket(cfg, bucket+"-missing"), "claim/", nil)
 	if got, err := lost.Claim(t.Context(), "abc", "", []byte("x")); err == nil {
 		t.Errorf("%+v without a bucket", got)
 	}

@@ -1,7 +1,7 @@
 // Package s3 keeps large bodies in Amazon S3, since they do not fit into a queue's message (the
 // claim check pattern).
 //
-//	bodies := s3.New(s3.Client(cfg), bucket)
+//	bodies := s3.New(s3.NewBucket(cfg, name))
 //
 // An object can be read as soon as Put has returned (S3 is strongly consistent). A CRC-32 guards
 // its bytes in both directions. This package never deletes objects. The bucket's lifecycle rule

@@ -1,72 +1,95 @@
 package s3
 
 import (
-	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"net/http"
+	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Client returns a client for cfg. If cfg or the environment sets an endpoint (an emulator, a store
-// that speaks S3), buckets are addressed by path, because a host name with the bucket in front of
-// it seldom resolves there.
-func Client(cfg aws.Config) *awss3.Client {
-	return awss3.NewFromConfig(cfg, func(o *awss3.Options) {
-		o.UsePathStyle = o.BaseEndpoint != nil
-	})
+// Bucket is a bucket, which must exist. It is safe for concurrent use.
+type Bucket struct {
+	client *signed.Client
+	name   string
 }
 
-// Bodies keeps bodies in one bucket. It implements relay.Bodies and is safe for concurrent use.
-type Bodies struct {
-	client *awss3.Client
-	bucket string
+// NewBucket returns a bucket. It calls nothing yet. If cfg or the environment sets an endpoint (an
+// emulator, a store that speaks S3), the bucket is addressed by path, because a host name with the
+// bucket in front of it seldom resolves there.
+func NewBucket(cfg aws.Config, name string) *Bucket {
+	return &Bucket{client: signed.New(cfg, signed.Service{ID: "S3", Name: "s3"}), name: name}
 }
 
-// New returns the bodies in bucket, which must exist.
-func New(client *awss3.Client, bucket string) *Bodies {
-	return &Bodies{client: client, bucket: bucket}
+func (b *Bucket) url(key string) string {
+	u := url.URL{Scheme: "https", Host: b.name + "." + b.client.Host(), Path: "/" + key}
+	if b.client.Endpoint() != "" {
+		u.Host, u.Path = b.client.Host(), "/"+b.name+u.Path
+	}
+	return u.String()
 }
 
-// Put implements relay.Bodies.
-func (b *Bodies) Put(ctx context.Context, key string, body []byte) error {
-	_, err := b.client.PutObject(ctx, &awss3.PutObjectInput{
-		Bucket:            &b.bucket,
-		Key:               &key,
-		Body:              bytes.NewReader(body),
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
+const checksumHeader = "X-Amz-Checksum-Crc32"
+
+// checksum is the CRC-32 that S3 checks and keeps:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+func checksum(content []byte) string {
+	return base64.StdEncoding.EncodeToString(
+		binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(content)),
+	)
+}
+
+// put stores an object. Without a content type it is of bytes.
+func (b *Bucket) put(ctx context.Context, key, contentType string, content []byte) error {
+	_, err := b.client.Do(ctx, signed.Request{
+		Method: http.MethodPut, URL: b.url(key), Body: content, Header: map[string]string{
+			checksumHeader: checksum(content),
+			"Content-Type": cmp.Or(contentType, "application/octet-stream"),
+		},
 	})
 	if err != nil {
-		return fmt.Errorf("s3: put %s, %d bytes: %w", key, len(body), err)
+		return fmt.Errorf("s3: put %s, %d bytes: %w", key, len(content), err)
 	}
 	return nil
 }
 
+var errDamaged = errors.New("the content does not have the checksum that was stored with it")
+
+// Bodies keeps bodies in a bucket. It implements relay.Bodies and is safe for concurrent use.
+type Bodies struct{ bucket *Bucket }
+
+// New returns the bodies in a bucket.
+func New(bucket *Bucket) *Bodies { return &Bodies{bucket} }
+
+// Put implements relay.Bodies.
+func (b *Bodies) Put(ctx context.Context, key string, body []byte) error {
+	return b.bucket.put(ctx, key, "", body)
+}
+
 // Get implements relay.Bodies.
 func (b *Bodies) Get(ctx context.Context, key string) ([]byte, error) {
-	out, err := b.client.GetObject(
-		ctx,
-		&awss3.GetObjectInput{
-			Bucket: &b.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled,
-		},
-	)
-	var missing *types.NoSuchKey
-	if errors.As(err, &missing) {
+	answer, err := b.bucket.client.Do(ctx, signed.Request{
+		Method: http.MethodGet, URL: b.bucket.url(key),
+		Header: map[string]string{"X-Amz-Checksum-Mode": "ENABLED"},
+	})
+	if signed.Code(err) == "NoSuchKey" {
 		return nil, fmt.Errorf("s3: body %s: %w", key, catalog.ErrNotFound)
+	}
+	if stored := answer.Header.Get(checksumHeader); err == nil && stored != "" &&
+		stored != checksum(answer.Body) {
+		err = errDamaged
 	}
 	if err != nil {
 		return nil, fmt.Errorf("s3: get %s: %w", key, err)
 	}
-	defer func() { _ = out.Body.Close() }()
-	// large enough, so it never grows
-	body := bytes.NewBuffer(make([]byte, 0, aws.ToInt64(out.ContentLength)+bytes.MinRead))
-	if _, err := body.ReadFrom(out.Body); err != nil {
-		return nil, fmt.Errorf("s3: get %s: %w", key, err)
-	}
-	return body.Bytes(), nil
+	return answer.Body, nil
 }

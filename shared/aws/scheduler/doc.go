@@ -1,7 +1,7 @@
 // Package scheduler sends messages later than a queue's longest delay allows, through Amazon
 // EventBridge Scheduler.
 //
-//	s := scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{Group: …, QueueURL: …, RoleARN: …})
+//	s := scheduler.New(cfg, scheduler.Target{Group: …, QueueURL: …, RoleARN: …})
 //
 // Each message is a one-time schedule that deletes itself once it is done. Its target is the
 // universal target for SQS's SendMessage, not the templated SQS target, because only the universal

@@ -3,15 +3,14 @@ package scheduler
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsscheduler "github.com/aws/aws-sdk-go-v2/service/scheduler"
-	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/relay"
 )
 
@@ -43,13 +42,30 @@ type Target struct {
 
 // Scheduler implements relay.Scheduler for one queue and is safe for concurrent use.
 type Scheduler struct {
-	client *awsscheduler.Client
+	client *signed.Client
 	target Target
 }
 
-// New returns the scheduler for a target.
-func New(client *awsscheduler.Client, t Target) *Scheduler {
-	return &Scheduler{client: client, target: t}
+// New returns the scheduler for a target. It calls nothing yet.
+func New(cfg aws.Config, t Target) *Scheduler {
+	return &Scheduler{
+		client: signed.New(cfg, signed.Service{ID: "Scheduler", Name: "scheduler"}), target: t,
+	}
+}
+
+// schedule is the input of CreateSchedule:
+// https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+type schedule struct {
+	GroupName             string
+	ScheduleExpression    string
+	FlexibleTimeWindow    struct{ Mode string }
+	ActionAfterCompletion string
+	Target                struct {
+		ARN         string `json:"Arn"`
+		RoleARN     string `json:"RoleArn"`
+		Input       string
+		RetryPolicy struct{ MaximumEventAgeInSeconds, MaximumRetryAttempts int }
+	}
 }
 
 // message is the input of SQS's SendMessage.
@@ -73,32 +89,32 @@ func (s *Scheduler) Schedule(
 	if soonest := time.Now().Add(lead); at.Before(soonest) {
 		at = soonest
 	}
-	partition, _, _ := strings.Cut(s.target.RoleARN, ":iam:")
-	_, err := s.client.CreateSchedule(ctx, &awsscheduler.CreateScheduleInput{
-		Name:      &name,
-		GroupName: &s.target.Group,
-		ScheduleExpression: aws.String(at.UTC().Add(time.Second - 1).Format(
-			"at(2006-01-02T15:04:05)",
-		)),
-		FlexibleTimeWindow:    &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
-		ActionAfterCompletion: types.ActionAfterCompletionDelete,
-		Target: &types.Target{
-			Arn:     aws.String(partition + sendMessage),
-			RoleArn: &s.target.RoleARN,
-			Input:   aws.String(string(s.input(msg))),
-			RetryPolicy: &types.RetryPolicy{
-				MaximumEventAgeInSeconds: aws.Int32(retrySeconds),
-				MaximumRetryAttempts:     aws.Int32(retryTries),
-			},
-		},
-	})
-	var pending *types.ConflictException
-	if err != nil && !errors.As(err, &pending) {
+	body, err := signed.Encode(s.schedule(at, msg))
+	if err == nil {
+		_, err = s.client.Do(ctx, signed.Request{
+			URL:    "https://" + s.client.Host() + "/schedules/" + url.PathEscape(name),
+			Header: map[string]string{"Content-Type": "application/json"}, Body: body,
+		})
+	}
+	// a conflict: the schedule is there already
+	if err != nil && signed.Code(err) != "ConflictException" {
 		return fmt.Errorf(
 			"scheduler: schedule %s for %s: %w", name, at.UTC().Format(time.RFC3339), err,
 		)
 	}
 	return nil
+}
+
+func (s *Scheduler) schedule(at time.Time, msg relay.Outgoing) (in schedule) {
+	partition, _, _ := strings.Cut(s.target.RoleARN, ":iam:")
+	in.GroupName = s.target.Group
+	in.ScheduleExpression = at.UTC().Add(time.Second - 1).Format("at(2006-01-02T15:04:05)")
+	in.FlexibleTimeWindow.Mode, in.ActionAfterCompletion = "OFF", "DELETE"
+	in.Target.ARN, in.Target.RoleARN = partition+sendMessage, s.target.RoleARN
+	in.Target.Input = string(s.input(msg))
+	in.Target.RetryPolicy.MaximumEventAgeInSeconds = retrySeconds
+	in.Target.RetryPolicy.MaximumRetryAttempts = retryTries
+	return in
 }
 
 // input encodes the call of SendMessage. Scheduler replaces keywords like

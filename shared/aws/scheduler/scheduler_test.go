@@ -4,17 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsscheduler "github.com/aws/aws-sdk-go-v2/service/scheduler"
-	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/scheduler"
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/lab/emulator"
@@ -31,11 +29,9 @@ var credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credent
 })
 
 func newScheduler(service *emulator.Scheduler, queueURL string) *scheduler.Scheduler {
-	client := awsscheduler.New(awsscheduler.Options{
-		Region: region, BaseEndpoint: &service.URL, Credentials: credentials,
-	})
 	return scheduler.New(
-		client, scheduler.Target{Group: "relay", QueueURL: queueURL, RoleARN: roleARN},
+		aws.Config{Region: region, BaseEndpoint: &service.URL, Credentials: credentials},
+		scheduler.Target{Group: "relay", QueueURL: queueURL, RoleARN: roleARN},
 	)
 }
 
@@ -96,11 +92,8 @@ func TestAScheduleIsMadeAsIntended(t *testing.T) {
 func TestTheTargetIsInTheRolesPartition(t *testing.T) {
 	t.Parallel()
 	service := emulator.NewScheduler(t)
-	client := awsscheduler.New(awsscheduler.Options{
-		Region: "cn-north-1", BaseEndpoint: &service.URL, Credentials: credentials,
-	})
 	s := scheduler.New(
-		client,
+		aws.Config{Region: "cn-north-1", BaseEndpoint: &service.URL, Credentials: credentials},
 		scheduler.Target{
 			Group: "relay", QueueURL: "https://sqs.test/1/retry",
 			RoleARN: "arn:aws-cn:iam::000000000000:role/schedules",
@@ -162,8 +155,7 @@ func TestARefusalIsAnError(t *testing.T) {
 	err := newScheduler(service, "https://sqs.test/1/retry").Schedule(
 		t.Context(), "a name with spaces", time.Now(), relay.Outgoing{Body: []byte("1")},
 	)
-	var invalid *types.ValidationException
-	if !errors.As(err, &invalid) {
+	if signed.Code(err) != "ValidationException" {
 		t.Errorf("error %v, want ValidationException", err)
 	}
 }

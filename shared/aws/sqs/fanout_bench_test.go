@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lab"
@@ -83,7 +82,7 @@ func wideFanout(
 	if err := catalogs.ReplaceCatalog(b.Context(), c, 0); err != nil {
 		b.Fatal(err)
 	}
-	client := awssqs.New(awssqs.Options{
+	client := sqs.Client(aws.Config{
 		Region: "eu-central-1", BaseEndpoint: aws.String("http://taking"), HTTPClient: sink,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil

@@ -17,7 +17,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/sqs"
@@ -111,10 +110,9 @@ func (w *wire) marks() [][]string {
 func (w *wire) queue() *sqs.Queue { return w.queueAt("http://sqs.test/1/queue") }
 
 func (w *wire) queueAt(url string) *sqs.Queue {
-	o := options("http://sqs.test")
-	o.HTTPClient = w
-	o.DisableMessageChecksumValidation = true
-	return sqs.New(awssqs.New(o), url)
+	cfg := config("http://sqs.test")
+	cfg.HTTPClient = w
+	return sqs.New(sqs.Client(cfg), url)
 }
 
 func response(status int, body any) *http.Response {

@@ -3,16 +3,12 @@ package sqs
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
-
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/destination/assume"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/listen"
@@ -22,7 +18,7 @@ import (
 // and listen.Sender, and is safe for concurrent use.
 type ListenQueues struct {
 	// Client calls SQS.
-	Client *awssqs.Client
+	Client *signed.Client
 	// Beside is the URL of any other queue of the same account and region.
 	Beside string
 	// Prefix is in front of an id in a queue's name.
@@ -63,16 +59,17 @@ func (q ListenQueues) url(id string) string {
 func (q ListenQueues) Create(ctx context.Context, id string, keep time.Duration) error {
 	whole := func(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
 	attributes := map[string]string{
-		string(types.QueueAttributeNameMessageRetentionPeriod):        whole(keep),
-		string(types.QueueAttributeNameVisibilityTimeout):             whole(listenVisibility),
-		string(types.QueueAttributeNameReceiveMessageWaitTimeSeconds): whole(listenWait),
+		"MessageRetentionPeriod":        whole(keep),
+		"VisibilityTimeout":             whole(listenVisibility),
+		"ReceiveMessageWaitTimeSeconds": whole(listenWait),
 	}
 	if q.Key != "" {
-		attributes[string(types.QueueAttributeNameKmsMasterKeyId)] = q.Key
+		attributes["KmsMasterKeyId"] = q.Key
 	}
-	_, err := q.Client.CreateQueue(ctx, &awssqs.CreateQueueInput{
-		QueueName: aws.String(q.name(id)), Attributes: attributes,
-	})
+	err := q.Client.JSON(ctx, call("CreateQueue"), struct {
+		QueueName  string
+		Attributes map[string]string
+	}{q.name(id), attributes}, nil)
 	if err != nil {
 		return fmt.Errorf("sqs: create the queue of %s: %w", id, err)
 	}
@@ -81,8 +78,10 @@ func (q ListenQueues) Create(ctx context.Context, id string, keep time.Duration)
 
 // Delete implements listen.Queues.
 func (q ListenQueues) Delete(ctx context.Context, id string) error {
-	_, err := q.Client.DeleteQueue(ctx, &awssqs.DeleteQueueInput{QueueUrl: aws.String(q.url(id))})
-	if _, none := errors.AsType[*types.QueueDoesNotExist](err); err != nil && !none {
+	err := q.Client.JSON(ctx, call("DeleteQueue"), struct {
+		QueueURL string `json:"QueueUrl"`
+	}{q.url(id)}, nil)
+	if err != nil && signed.Code(err) != "QueueDoesNotExist" {
 		return fmt.Errorf("sqs: delete the queue of %s: %w", id, err)
 	}
 	return nil

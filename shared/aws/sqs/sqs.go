@@ -14,11 +14,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
 
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/format"
 )
@@ -56,16 +54,83 @@ var (
 // Queue is one queue. It implements relay.Queue, or relay.OrderedQueue if it is a FIFO queue, and
 // is safe for concurrent use.
 type Queue struct {
-	client  *awssqs.Client
+	client  *signed.Client
 	url     string
 	ordered bool
 }
 
+// Client returns a client for all queues of an account and region. It calls nothing yet.
+func Client(cfg aws.Config) *signed.Client {
+	return signed.New(cfg, signed.Service{ID: "SQS", Name: "sqs"})
+}
+
 // New returns the queue at url. It is a FIFO queue if url ends with ".fifo", as the names of all
 // FIFO queues do. The client's own retry settings matter for Hold only.
-func New(client *awssqs.Client, url string) *Queue {
+func New(client *signed.Client, url string) *Queue {
 	return &Queue{client: client, url: url, ordered: strings.HasSuffix(url, ".fifo")}
 }
+
+// call returns a call of the JSON protocol:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html
+func call(action string) signed.Call {
+	return signed.Call{Target: "AmazonSQS." + action, Version: "1.0"}
+}
+
+// once returns a call that the client does not retry.
+func once(action string) signed.Call {
+	c := call(action)
+	c.Once = true
+	return c
+}
+
+// message is a message of SendMessage or an entry of SendMessageBatch.
+type message struct {
+	QueueURL   string               `json:"QueueUrl,omitempty"` // of SendMessage
+	ID         string               `json:"Id,omitempty"`       // of an entry
+	Body       signed.Text          `json:"MessageBody"`
+	Group      string               `json:"MessageGroupId,omitempty"`
+	Once       string               `json:"MessageDeduplicationId,omitempty"`
+	Delay      int                  `json:"DelaySeconds,omitempty"`
+	Attributes map[string]attribute `json:"MessageAttributes,omitempty"`
+}
+
+type attribute struct{ DataType, StringValue string }
+
+// visibility is an entry of ChangeMessageVisibilityBatch.
+type visibility struct {
+	ID      string `json:"Id"`
+	Handle  string `json:"ReceiptHandle"`
+	Timeout int    `json:"VisibilityTimeout"`
+}
+
+// batch is a call with entries.
+type batch[E any] struct {
+	QueueURL string `json:"QueueUrl"`
+	Entries  []E
+}
+
+// answers are what a call with entries is answered with.
+type answers struct {
+	Successful []struct {
+		ID        string `json:"Id"`
+		MessageID string `json:"MessageId"`
+	}
+	Failed []refusal
+}
+
+// refusal is an entry that failed.
+type refusal struct {
+	ID            string `json:"Id"`
+	Code, Message string
+	SenderFault   bool
+}
+
+func (r refusal) error(what string) error {
+	return fmt.Errorf("%w: %s%s: %s", ErrRefused, what, r.Code, r.Message)
+}
+
+// passes tells whether another try may help.
+func (r refusal) passes() bool { return !r.SenderFault || throttles(r.Code) }
 
 // entry is a message that is being sent.
 type entry struct {
@@ -153,7 +218,7 @@ func (q *Queue) Hold(ctx context.Context, held []relay.Held) []error {
 }
 
 // hold retries the messages that SQS refuses for a reason of its own. If a call fails as a whole,
-// the SDK's client has retried it already.
+// the client has retried it already.
 func (q *Queue) hold(ctx context.Context, held []relay.Held) []error {
 	errs := make([]error, len(held))
 	pending := make([]int, len(held))
@@ -174,30 +239,27 @@ func (q *Queue) hold(ctx context.Context, held []relay.Held) []error {
 func (q *Queue) holdOnce(
 	ctx context.Context, held []relay.Held, pending []int, errs []error,
 ) (again []int) {
-	in := &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &q.url}
+	in := batch[visibility]{QueueURL: q.url}
 	for _, i := range pending {
 		errs[i] = nil
-		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
-			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &held[i].Handle,
-			VisibilityTimeout: seconds(held[i].For),
+		in.Entries = append(in.Entries, visibility{
+			ID: strconv.Itoa(i), Handle: held[i].Handle, Timeout: seconds(held[i].For),
 		})
 	}
-	out, err := q.client.ChangeMessageVisibilityBatch(ctx, in)
-	if err != nil {
+	var out answers
+	if err := q.client.JSON(ctx, call("ChangeMessageVisibilityBatch"), in, &out); err != nil {
 		for _, i := range pending {
 			errs[i] = fmt.Errorf("sqs: hold: %w", err)
 		}
 		return nil
 	}
 	for _, f := range out.Failed {
-		i, ok := index(f.Id, len(held))
+		i, ok := index(f.ID, len(held))
 		if !ok {
 			continue
 		}
-		errs[i] = fmt.Errorf(
-			"%w: hold: %s: %s", ErrRefused, aws.ToString(f.Code), aws.ToString(f.Message),
-		)
-		if !f.SenderFault || throttles(aws.ToString(f.Code)) {
+		errs[i] = f.error("hold: ")
+		if f.passes() {
 			again = append(again, i)
 		}
 	}
@@ -247,37 +309,26 @@ func (q *Queue) sendBatch(ctx context.Context, pending []*entry) {
 }
 
 func (q *Queue) sendOne(ctx context.Context, e *entry) {
-	out, err := q.client.SendMessage(ctx, &awssqs.SendMessageInput{
-		QueueUrl:          &q.url,
-		MessageBody:       aws.String(string(e.Body)),
-		MessageGroupId:    text(e.Group),
-		DelaySeconds:      seconds(e.Delay),
-		MessageAttributes: attributes(e.Resent),
-
-		MessageDeduplicationId: text(e.Once),
-	}, withoutRetries)
-	if err != nil {
+	m := e.message()
+	m.QueueURL = q.url
+	var out struct {
+		MessageID string `json:"MessageId"`
+	}
+	if err := q.client.JSON(ctx, once("SendMessage"), m, &out); err != nil {
 		e.failed(err)
 		return
 	}
-	e.answered(out.MessageId)
+	e.answered(out.MessageID)
 }
 
 func (q *Queue) sendMany(ctx context.Context, entries []*entry) {
-	in := &awssqs.SendMessageBatchInput{QueueUrl: &q.url}
+	in := batch[message]{QueueURL: q.url, Entries: make([]message, len(entries))}
 	for i, e := range entries {
-		in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{
-			Id:                aws.String(strconv.Itoa(i)),
-			MessageBody:       aws.String(string(e.Body)),
-			MessageGroupId:    text(e.Group),
-			DelaySeconds:      seconds(e.Delay),
-			MessageAttributes: attributes(e.Resent),
-
-			MessageDeduplicationId: text(e.Once),
-		})
+		in.Entries[i] = e.message()
+		in.Entries[i].ID = strconv.Itoa(i)
 	}
-	out, err := q.client.SendMessageBatch(ctx, in, withoutRetries)
-	if err != nil {
+	var out answers
+	if err := q.client.JSON(ctx, once("SendMessageBatch"), in, &out); err != nil {
 		for _, e := range entries {
 			e.failed(err)
 		}
@@ -285,31 +336,39 @@ func (q *Queue) sendMany(ctx context.Context, entries []*entry) {
 	}
 	unanswered := maps.Collect(slices.All(entries))
 	for _, s := range out.Successful {
-		if i, ok := index(s.Id, len(entries)); ok {
-			entries[i].answered(s.MessageId)
+		if i, ok := index(s.ID, len(entries)); ok {
+			entries[i].answered(s.MessageID)
 			delete(unanswered, i)
 		}
 	}
 	for _, f := range out.Failed {
-		if i, ok := index(f.Id, len(entries)); ok {
+		if i, ok := index(f.ID, len(entries)); ok {
 			entries[i].refused(f)
 			delete(unanswered, i)
 		}
 	}
 	for _, e := range unanswered {
-		e.answered(nil)
+		e.answered("")
 	}
 }
 
+func (e *entry) message() message {
+	m := message{Body: e.Body, Group: e.Group, Once: e.Once, Delay: seconds(e.Delay)}
+	if e.Resent {
+		m.Attributes = map[string]attribute{ResentAttribute: {"String", "1"}}
+	}
+	return m
+}
+
 // index parses an entry's id in the answer to a call with n entries.
-func index(id *string, n int) (int, bool) {
-	i, err := strconv.Atoi(aws.ToString(id))
+func index(id string, n int) (int, bool) {
+	i, err := strconv.Atoi(id)
 	return i, err == nil && i >= 0 && i < n
 }
 
 // answered records the message id of a successful answer, or that there was none.
-func (e *entry) answered(id *string) {
-	if aws.ToString(id) != "" {
+func (e *entry) answered(id string) {
+	if id != "" {
 		e.err, e.final = nil, true
 		return
 	}
@@ -318,17 +377,16 @@ func (e *entry) answered(id *string) {
 
 // refused records an entry of Failed. If the fault is SQS's own, SQS may have stored the message
 // before it.
-func (e *entry) refused(f types.BatchResultErrorEntry) {
-	e.err = fmt.Errorf("%w: %s: %s", ErrRefused, aws.ToString(f.Code), aws.ToString(f.Message))
-	e.final = f.SenderFault && !throttles(aws.ToString(f.Code))
+func (e *entry) refused(f refusal) {
+	e.err, e.final = f.error(""), !f.passes()
 	e.Resent = e.Resent || !f.SenderFault
 }
 
 // failed records the error of a whole call. After an answer of 4xx nothing was stored. After any
 // other error, or no answer, the message may be in the queue.
 func (e *entry) failed(err error) {
-	var answer *awshttp.ResponseError
-	if !errors.As(err, &answer) || answer.HTTPStatusCode() < 400 || answer.HTTPStatusCode() >= 500 {
+	answer, is := errors.AsType[*signed.Error](err)
+	if !is || answer.Status < 400 || answer.Status >= 500 {
 		e.err, e.Resent = fmt.Errorf("sqs: %w", err), true
 		return
 	}
@@ -343,28 +401,8 @@ func throttles(code string) bool {
 	return ok
 }
 
-func withoutRetries(o *awssqs.Options) { o.Retryer = aws.NopRetryer{} }
-
-func text(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
 // seconds rounds up to whole seconds.
-func seconds(d time.Duration) int32 {
-	return int32((d + time.Second - 1) / time.Second) //nolint:gosec // hours at most
-}
-
-func attributes(resent bool) map[string]types.MessageAttributeValue {
-	if !resent {
-		return nil
-	}
-	return map[string]types.MessageAttributeValue{
-		ResentAttribute: {DataType: aws.String("String"), StringValue: aws.String("1")},
-	}
-}
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
 // wait waits for a random time up to limit. It returns false if ctx ended first.
 func wait(ctx context.Context, limit time.Duration) bool {

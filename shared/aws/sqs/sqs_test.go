@@ -17,8 +17,8 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-func options(endpoint string) awssqs.Options {
-	return awssqs.Options{
+func config(endpoint string) aws.Config {
+	return aws.Config{
 		Region:       "eu-central-1",
 		BaseEndpoint: &endpoint,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -28,24 +28,27 @@ func options(endpoint string) awssqs.Options {
 }
 
 func TestQueueConforms(t *testing.T) {
-	client := awssqs.New(options(emulator.Start(t).SQS))
+	cfg := config(emulator.Start(t).SQS)
+	client := awssqs.NewFromConfig(cfg)
 	conformance.Queue(t, func(t *testing.T) conformance.QueueUnderTest {
-		return queueUnderTest(client, newQueue(t, client, "", map[string]string{}))
+		return queueUnderTest(cfg, newQueue(t, client, "", map[string]string{}))
 	})
 }
 
 func TestOrderedQueueConforms(t *testing.T) {
-	client := awssqs.New(options(emulator.Start(t).SQS))
+	cfg := config(emulator.Start(t).SQS)
+	client := awssqs.NewFromConfig(cfg)
 	conformance.OrderedQueue(t, func(t *testing.T) conformance.OrderedQueueUnderTest {
 		url := newQueue(t, client, ".fifo", map[string]string{"FifoQueue": "true"})
-		return conformance.OrderedQueueUnderTest{QueueUnderTest: queueUnderTest(client, url)}
+		return conformance.OrderedQueueUnderTest{QueueUnderTest: queueUnderTest(cfg, url)}
 	})
 }
 
-func queueUnderTest(client *awssqs.Client, url string) conformance.QueueUnderTest {
+func queueUnderTest(cfg aws.Config, url string) conformance.QueueUnderTest {
+	client, queue := awssqs.NewFromConfig(cfg), sqs.New(sqs.Client(cfg), url)
 	return conformance.QueueUnderTest{
-		Queue:      sqs.New(client, url),
-		Hold:       sqs.New(client, url).Hold,
+		Queue:      queue,
+		Hold:       queue.Hold,
 		Visibility: visibility,
 		Receive: func(ctx context.Context, limit int) ([]relay.Message, error) {
 			out, err := client.ReceiveMessage(ctx, &awssqs.ReceiveMessageInput{

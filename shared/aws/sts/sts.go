@@ -16,13 +16,14 @@ import (
 // Role is a role that this process may assume. It is safe for concurrent use.
 type Role struct {
 	client *signed.Client
-	region string
 	arn    string
 }
 
 // New returns a role, by its ARN. It calls nothing yet.
 func New(cfg aws.Config, arn string) *Role {
-	return &Role{client: signed.New(cfg, "STS"), region: cfg.Region, arn: arn}
+	return &Role{
+		client: signed.New(cfg, signed.Service{ID: "STS", Name: assume.Service}), arn: arn,
+	}
 }
 
 // Assume returns credentials of the role for an hour, the longest that STS allows a function. They
@@ -32,12 +33,11 @@ func (r *Role) Assume(
 	ctx context.Context, session, policy string,
 ) (assume.Credentials, error) {
 	answer, err := r.client.Do(ctx, signed.Request{
-		Service: assume.Service, URL: assume.Address(r.region),
 		Header: map[string]string{"Content-Type": assume.ContentType},
 		Body:   assume.Request{Role: r.arn, Session: session, Policy: policy}.Form(),
 	})
 	var credentials assume.Credentials
-	if err == nil {
+	if answer.Status != 0 {
 		credentials, err = assume.Read(answer.Status, answer.Body)
 	}
 	if err != nil {

@@ -6,12 +6,13 @@
 package assume
 
 import (
-	"encoding/xml"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"webhook-relay/shared/aws/protocol"
 )
 
 // ContentType is that of the request.
@@ -50,13 +51,7 @@ func (r Request) Form() []byte {
 }
 
 // Address returns the address of STS in a region.
-func Address(region string) string {
-	address := "https://sts." + region + ".amazonaws.com"
-	if strings.HasPrefix(region, "cn-") {
-		address += ".cn"
-	}
-	return address + "/"
-}
+func Address(region string) string { return "https://" + protocol.Host(Service, region) + "/" }
 
 // Credentials are those of a session.
 type Credentials struct {
@@ -92,23 +87,19 @@ func isCode(text string) bool {
 
 // Read reads the answer. Its error is an *Error.
 func Read(status int, body []byte) (Credentials, error) {
-	var answer struct {
-		Key     string    `xml:"AssumeRoleResult>Credentials>AccessKeyId"`
-		Secret  string    `xml:"AssumeRoleResult>Credentials>SecretAccessKey"`
-		Token   string    `xml:"AssumeRoleResult>Credentials>SessionToken"`
-		Expires time.Time `xml:"AssumeRoleResult>Credentials>Expiration"`
-		Code    string    `xml:"Error>Code"`
+	of := func(name string) string { return protocol.Element(body, name) }
+	got := Credentials{
+		AccessKeyID: of("AccessKeyId"), SecretAccessKey: of("SecretAccessKey"),
+		SessionToken: of("SessionToken"),
 	}
-	err := xml.Unmarshal(body, &answer)
-	if status != http.StatusOK || err != nil || answer.Key == "" || answer.Expires.IsZero() {
+	expires, err := time.Parse(time.RFC3339, of("Expiration"))
+	if status != http.StatusOK || err != nil || got.AccessKeyID == "" {
 		failed := &Error{Status: status}
-		if isCode(answer.Code) {
-			failed.Code = answer.Code
+		if code := of("Code"); isCode(code) {
+			failed.Code = code
 		}
 		return Credentials{}, failed
 	}
-	return Credentials{
-		AccessKeyID: answer.Key, SecretAccessKey: answer.Secret, SessionToken: answer.Token,
-		Expires: answer.Expires,
-	}, nil
+	got.Expires = expires
+	return got, nil
 }

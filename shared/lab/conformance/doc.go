@@ -3,7 +3,7 @@
 // adapter's test calls the suite with a function that makes a fresh port:
 //
 //	func TestBodies(t *testing.T) {
-//		conformance.Bodies(t, func(t *testing.T) relay.Bodies { return s3.NewBodies(client, newBucket(t)) })
+//		conformance.Bodies(t, func(t *testing.T) relay.Bodies { return s3.New(newBucket(t)) })
 //	}
 //
 // Each sub-test calls that function once and expects a port that nothing else uses: a new table,

@@ -149,7 +149,7 @@ func newLoad(b *testing.B, assembly string, s cost.Scenario) (l load, end func()
 	}
 	catalogs := dynamo.NewCatalog(
 		host.DynamoDB, host.Outputs["CatalogTable"],
-		kms.New(host.KMS, host.Outputs["SecretsKeyArn"]),
+		kms.New(host.Config("kms"), host.Outputs["SecretsKeyArn"]),
 	)
 	if err := catalogs.ReplaceCatalog(b.Context(), c, 0); err != nil {
 		b.Fatal(err)

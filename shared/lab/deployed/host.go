@@ -21,13 +21,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"webhook-relay/shared/aws/dynamo"
-	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/lab/runtimeapi"
 	"webhook-relay/shared/local/gateway"
@@ -44,7 +42,6 @@ type Host struct {
 	SQS      *awssqs.Client
 	DynamoDB *dynamodb.Client
 	S3       *awss3.Client
-	KMS      *awskms.Client
 	Secrets  *emulator.SecretsManager
 	States   *emulator.States
 
@@ -104,11 +101,15 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 	return h, nil
 }
 
+// Config returns the configuration of an operator's client of a service, such as "sqs".
+func (h *Host) Config(service string) aws.Config {
+	return clientConfig(h.services[service].String())
+}
+
 func (h *Host) connect(services emulator.Services) {
 	h.SQS = awssqs.NewFromConfig(clientConfig(services.SQS))
 	h.DynamoDB = dynamodb.NewFromConfig(clientConfig(services.DynamoDB))
-	h.S3 = s3.Client(clientConfig(services.S3))
-	h.KMS = awskms.NewFromConfig(clientConfig(h.keys.URL))
+	h.S3 = emulator.Buckets(clientConfig(services.S3))
 	h.services = map[string]*url.URL{}
 	for name, address := range map[string]string{
 		"sqs": services.SQS, "dynamodb": services.DynamoDB, "s3": services.S3, "kms": h.keys.URL,

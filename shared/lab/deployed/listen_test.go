@@ -38,7 +38,7 @@ func listeners(t *testing.T, w *world, now func() time.Time) *listen.Listeners {
 	made, err := listen.New(listen.Config{
 		Documents: dynamo.NewDocuments(tables, table), Now: now,
 		Marks: dynamo.NewCatalog(tables, table, nil), Queues: sqs.ListenQueues{
-			Client: w.host.SQS, Beside: w.host.Queue("Ingest"), Prefix: listenPrefix,
+			Client: sqs.Client(w.host.Config("sqs")), Beside: w.host.Queue("Ingest"), Prefix: listenPrefix,
 		},
 	})
 	if err != nil {

@@ -94,7 +94,7 @@ func ordered(t *testing.T, w *world) {
 	}
 	replayer := operate.Replayer{
 		Ledger: w.ledger, Deliveries: w.ledger,
-		Retry: sqs.New(w.host.SQS, w.host.Outputs["RetryQueueUrl"]),
+		Retry: sqs.New(sqs.Client(w.host.Config("sqs")), w.host.Outputs["RetryQueueUrl"]),
 	}
 	if err := replayer.Replay(t.Context(), ids[3], "ordered"); err != nil {
 		t.Fatal(err)

@@ -22,8 +22,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/lambda"
-	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/lab/deployed"
+	"webhook-relay/shared/lab/emulator"
 )
 
 // TestCallsAreReadFromTheWire makes each call with the SDK. The server reads it and returns nothing
@@ -101,7 +101,7 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 			return err
 		}, nil},
 		"S3, put": {func(ctx context.Context, c aws.Config) error {
-			_, err := s3.Client(c).PutObject(
+			_, err := emulator.Buckets(c).PutObject(
 				ctx,
 				&awss3.PutObjectInput{
 					Bucket: aws.String("b"), Key: aws.String("a/k"), Body: strings.NewReader("x"),
@@ -110,13 +110,13 @@ func TestCallsAreReadFromTheWire(t *testing.T) {
 			return err
 		}, []string{"s3:PutObject on arn:aws:s3:::b/a/k"}},
 		"S3, get": {func(ctx context.Context, c aws.Config) error {
-			_, err := s3.Client(c).GetObject(
+			_, err := emulator.Buckets(c).GetObject(
 				ctx, &awss3.GetObjectInput{Bucket: aws.String("b"), Key: aws.String("k")},
 			)
 			return err
 		}, []string{"s3:GetObject on arn:aws:s3:::b/k"}},
 		"S3, a bucket": {func(ctx context.Context, c aws.Config) error {
-			_, err := s3.Client(c).ListObjectsV2(
+			_, err := emulator.Buckets(c).ListObjectsV2(
 				ctx, &awss3.ListObjectsV2Input{Bucket: aws.String("b")},
 			)
 			return err

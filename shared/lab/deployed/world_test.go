@@ -37,7 +37,7 @@ func (w *world) openLearning(t *testing.T, source string) {
 	t.Helper()
 	catalogs := dynamo.NewCatalog(
 		w.host.DynamoDB, w.host.Outputs["CatalogTable"],
-		kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"]),
+		kms.New(w.host.Config("kms"), w.host.Outputs["SecretsKeyArn"]),
 	)
 	if err := catalogs.OpenLearning(t.Context(), source, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		host: host, log: log, ledger: dynamo.NewLedger(
 			host.DynamoDB, host.Outputs["LedgerTable"], s3.New(
-				host.S3, host.Outputs["BodiesBucket"],
+				s3.NewBucket(host.Config("s3"), host.Outputs["BodiesBucket"]),
 			),
 		), sources: map[string]catalog.Source{},
 		got: map[string][]post{}, answers: map[string]func(int) int{
@@ -270,7 +270,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 			c.Subscriptions, catalog.Subscription{Source: source.Name, Endpoint: "every"},
 		)
 	}
-	sealer := kms.New(w.host.KMS, w.host.Outputs["SecretsKeyArn"])
+	sealer := kms.New(w.host.Config("kms"), w.host.Outputs["SecretsKeyArn"])
 	catalogs := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer)
 	if err := catalogs.ReplaceCatalog(t.Context(), c, 0); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func TestLittleRunsBeforeAFunctionStarts(t *testing.T) {
 	t.Parallel()
 	const mostOfOurs = 600
 	most := map[string]int{
-		"receive": 4200, "fanout": 3600, "sweep": 3600, "deliver": 5500, "admin": 9200,
+		"receive": 2000, "fanout": 2000, "sweep": 2000, "deliver": 2000, "admin": 7500,
 	}
 	dir := build(t, "receive", "fanout", "sweep", "deliver", "admin")
 	for name, limit := range most {

@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"golang.org/x/sync/errgroup"
@@ -18,7 +17,6 @@ import (
 	"webhook-relay/events"
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
-	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/lab/runtimeapi"
 )
@@ -78,8 +76,8 @@ func newWorld(ctx context.Context) (*world, error) {
 	}
 	w.sqs = awssqs.NewFromConfig(account(services.SQS))
 	w.tables = dynamodb.NewFromConfig(account(services.DynamoDB))
-	w.s3 = s3.Client(account(services.S3))
-	sealer := kms.New(awskms.NewFromConfig(account(w.secrets.URL)), secretsKey)
+	w.s3 = emulator.Buckets(account(services.S3))
+	sealer := kms.New(account(w.secrets.URL), secretsKey)
 	w.catalog = dynamo.NewCatalog(w.tables, w.catalogTable, sealer)
 	if err := errors.Join(
 		w.createQueues(ctx, name), w.createStores(ctx), w.configure(ctx),

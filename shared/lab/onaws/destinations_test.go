@@ -21,7 +21,6 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	"webhook-relay/shared/aws/s3"
 	"webhook-relay/shared/destination"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/transform"
@@ -104,7 +103,7 @@ func TestDestinationTopic(t *testing.T) {
 func TestDestinationBucket(t *testing.T) {
 	t.Parallel()
 	services := emulator.Start(t)
-	client := s3.Client(aws.Config{
+	client := emulator.Buckets(aws.Config{
 		Region: "us-east-1", BaseEndpoint: &services.S3, Credentials: keys,
 	})
 	bucket := "archive-" + strings.ToLower(rand.Text())

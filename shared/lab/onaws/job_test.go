@@ -20,8 +20,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
@@ -174,9 +172,9 @@ func (r *jobRun) starter(cfg aws.Config) *lambda.Starter {
 func (r *jobRun) newJobs(cfg aws.Config) *operate.Jobs {
 	tables := dynamodb.NewFromConfig(cfg)
 	catalogs := dynamo.NewCatalog(
-		tables, r.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey),
+		tables, r.catalogTable(), kms.New(cfg, secretsKey),
 	)
-	bodies := s3.New(s3.Client(cfg), r.bucket)
+	bodies := s3.New(s3.NewBucket(cfg, r.bucket))
 	ledger := dynamo.NewLedger(tables, r.ledgerTable(), bodies)
 	return lab.Must(operate.NewJobs(operate.JobsConfig{
 		Documents:  dynamo.NewDocuments(tables, r.ledgerTable()),
@@ -185,7 +183,7 @@ func (r *jobRun) newJobs(cfg aws.Config) *operate.Jobs {
 		Endpoints: operate.EndpointsOf(catalogs),
 		Replayer: operate.Replayer{
 			Ledger: ledger, Deliveries: ledger,
-			Retry: sqs.New(awssqs.NewFromConfig(cfg), r.urls["retry"]),
+			Retry: sqs.New(sqs.Client(cfg), r.urls["retry"]),
 		},
 		Starter: r.starter(cfg), Now: r.now,
 	}))
@@ -322,7 +320,7 @@ func (r *jobRun) checkSent(ctx context.Context, f fault) error {
 
 // checkExport checks that each event is in the files once.
 func (r *jobRun) checkExport(ctx context.Context, job operate.Job) error {
-	bodies, found := s3.New(s3.Client(r.cfg), r.bucket), map[string]int{}
+	bodies, found := s3.New(s3.NewBucket(r.cfg, r.bucket)), map[string]int{}
 	for _, part := range job.Parts {
 		text, err := bodies.Get(ctx, part)
 		if err != nil {

@@ -17,9 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-	awsscheduler "github.com/aws/aws-sdk-go-v2/service/scheduler"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"webhook-relay/shared/aws/awsconfig"
@@ -91,7 +89,7 @@ func newAccount(t *testing.T) *account {
 	a.transport.ResponseHeaderTimeout = functionTimeout // a busy machine is no fault
 	t.Cleanup(a.transport.CloseIdleConnections)
 	a.cfg.HTTPClient = &http.Client{Transport: a.transport}
-	if _, err := s3.Client(a.cfg).CreateBucket(
+	if _, err := emulator.Buckets(a.cfg).CreateBucket(
 		t.Context(), &awss3.CreateBucketInput{Bucket: &a.bucket},
 	); err != nil {
 		t.Fatal(err)
@@ -205,7 +203,7 @@ func (p *pipeline) createQueues(ctx context.Context) error {
 func (p *pipeline) createTables(ctx context.Context) error {
 	tables, keys := dynamodb.NewFromConfig(p.cfg), [2]string{dynamo.PartitionKey, dynamo.SortKey}
 	p.catalog = dynamo.NewCatalog(
-		tables, p.catalogTable(), kms.New(awskms.NewFromConfig(p.cfg), secretsKey),
+		tables, p.catalogTable(), kms.New(p.cfg, secretsKey),
 	)
 	p.ledger = dynamo.NewLedger(tables, p.ledgerTable(), nil)
 	return errors.Join(
@@ -264,16 +262,16 @@ func (p *pipeline) newHandler(
 ) process {
 	consumed := make([]handler.Queue, len(queues))
 	for i, queue := range queues {
-		consumed[i] = sqs.New(awssqs.NewFromConfig(p.clients(function)), p.urls[queue])
+		consumed[i] = sqs.New(sqs.Client(p.clients(function)), p.urls[queue])
 	}
 	return handler.Batch(process, consumed...)
 }
 
 func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
-	queues := awssqs.NewFromConfig(cfg)
+	queues := sqs.Client(cfg)
 	catalog := dynamo.NewCatalog(
 		dynamodb.NewFromConfig(cfg), p.catalogTable(),
-		kms.New(awskms.NewFromConfig(cfg), secretsKey),
+		kms.New(cfg, secretsKey),
 	)
 	ingest := sqs.New(queues, p.urls["ingest"])
 	return lab.Must(relay.NewReceiver(relay.ReceiverConfig{
@@ -281,12 +279,12 @@ func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
 		Operator: operate.NewNotifier(nil, ingest), Ordered: sqs.New(
 			queues, p.urls["ordered-ingest"],
 		),
-		Bodies: s3.New(s3.Client(cfg), p.bucket), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
+		Bodies: s3.New(s3.NewBucket(cfg, p.bucket)), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
 	}))
 }
 
 func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
-	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
 	return lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: catalog, Types: catalog,
@@ -294,9 +292,7 @@ func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 		Failures: dynamo.NewLedger(tables, p.ledgerTable(), nil), Random: func() float64 {
 			return 0.5
 		},
-		Bodies: s3.New(
-			s3.Client(cfg), p.bucket,
-		), Delivery: sqs.New(queues, p.urls["delivery"]), Ordered: sqs.New(
+		Bodies: s3.New(s3.NewBucket(cfg, p.bucket)), Delivery: sqs.New(queues, p.urls["delivery"]), Ordered: sqs.New(
 			queues, p.urls["ordered-delivery"],
 		),
 		Poison: sqs.New(queues, p.urls["ingest-dlq"]), Reporter: p, CacheTTL: cacheTTL, Now: p.now,
@@ -304,22 +300,22 @@ func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 }
 
 func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
-	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
 	ledger := dynamo.NewLedger(tables, p.ledgerTable(), nil)
 	catalog := dynamo.NewCatalog(
-		tables, p.catalogTable(), kms.New(awskms.NewFromConfig(cfg), secretsKey),
+		tables, p.catalogTable(), kms.New(cfg, secretsKey),
 	)
 	return lab.Must(relay.NewDeliverer(relay.DelivererConfig{
 		Endpoints: catalog, Deliveries: ledger, States: ledger, Quotas: ledger,
 		Secrets: secretsmanager.New(cfg), Slots: ledger,
 		Failures: ledger, Keeper: ledger,
-		Bodies: s3.New(s3.Client(cfg), p.bucket), Poster: p,
-		Claims: s3.NewClaims(s3.Client(cfg), p.bucket, "claim/", nil),
+		Bodies: s3.New(s3.NewBucket(cfg, p.bucket)), Poster: p,
+		Claims: s3.NewClaims(s3.NewBucket(cfg, p.bucket), "claim/", nil),
 		Retry:  sqs.New(queues, p.urls["retry"]), Ordered: sqs.New(
 			queues, p.urls["ordered-delivery"],
 		),
 		Dead: sqs.New(queues, p.urls["dead"]), Poison: sqs.New(queues, p.urls["delivery-dlq"]),
-		Scheduler: scheduler.New(awsscheduler.NewFromConfig(cfg), scheduler.Target{
+		Scheduler: scheduler.New(cfg, scheduler.Target{
 			Group: p.name, QueueURL: p.urls["retry"], RoleARN: scheduleRole,
 		}),
 		Operator: operate.NewNotifier(
@@ -330,7 +326,7 @@ func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 }
 
 func (p *pipeline) newSweeper(cfg aws.Config) *operate.Sweeper {
-	tables, queues := dynamodb.NewFromConfig(cfg), awssqs.NewFromConfig(cfg)
+	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
 	ledger := dynamo.NewLedger(tables, p.ledgerTable(), nil)
 	return lab.Must(operate.NewSweeper(operate.SweeperConfig{
