@@ -77,7 +77,7 @@ var destinations = map[string]destined{
 // strikes, and one more succeeds.
 func (d destined) endpoint() endpoint {
 	return endpoint{catalog.Endpoint{
-		URL: d.url, Destination: &d.options, Timeout: time.Second,
+		URL: d.url, Destination: &d.options, Timeout: 4 * time.Second, // a machine is busy
 		Schedule: slices.Repeat([]time.Duration{time.Second}, outage),
 		Auth: &catalog.Auth{SigV4: &catalog.SigV4{
 			Service: d.service, Region: "eu-central-1",

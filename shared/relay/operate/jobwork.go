@@ -351,12 +351,15 @@ func (w *jobWorker) sendSome() error {
 // tells that they may have been sent already: then one that has changed counts as done.
 func (w *jobWorker) send(items []JobItem, again bool) (left []JobItem, failed error) {
 	left = items
+	var tried time.Time // zero: not yet
 	for range 2 {
 		results := make([]error, len(left))
+		begun := time.Now().Truncate(time.Millisecond) // as records have it
 		_ = each(indexes(left), func(i int) error {
-			results[i] = w.cfg.Replayer.replayListed(w.ctx, w.job.Tenant, left[i])
+			results[i] = w.cfg.Replayer.replayListed(w.ctx, w.job.Tenant, left[i], tried)
 			return nil
 		})
+		tried = begun
 		var more []JobItem
 		failed = nil
 		for i, err := range results {
@@ -383,10 +386,15 @@ func (w *jobWorker) send(items []JobItem, again bool) (left []JobItem, failed er
 	return left, failed
 }
 
-// replayListed sends a delivery again that is as it was listed. Error: ErrConflict if it is not.
-func (r Replayer) replayListed(ctx context.Context, tenant string, i JobItem) error {
+// replayListed sends a delivery again that is as it was listed. tried is when this worker tried to
+// record it as waiting and does not know whether it did; zero: it has not tried. If it did, the
+// message is still to be sent. Error: ErrConflict if the delivery has changed.
+func (r Replayer) replayListed(
+	ctx context.Context, tenant string, i JobItem, tried time.Time,
+) error {
 	return r.replay(ctx, i.EventID, qualified(tenant, i.Endpoint), func(d relay.Delivery) bool {
-		return d.Status == i.Status && d.Attempts == i.Attempts
+		ours := d.Status == relay.Waiting && !tried.IsZero() && !d.NextAt.Before(tried)
+		return d.Attempts == i.Attempts && (d.Status == i.Status || ours)
 	})
 }
 
