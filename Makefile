@@ -20,9 +20,10 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# The tag leaves out the AWS SDK, which only --stack needs, and half of the time to build.
+# The tag leaves out the AWS SDK, which only --stack needs, and half of the time to build. The compiler collects less
+# garbage than it would, which is a fifth of its work, for 0.1 GB.
 run: ## run the relay on 127.0.0.1:8080 with a demonstration: one signed webhook, one failure, one delivery
-	@go build -buildvcs=false -tags local -o bin/relay-local ./functions/relay
+	@GOGC=400 go build -buildvcs=false -tags local -o bin/relay-local ./functions/relay
 	@exec bin/relay-local local --demo --data .relay/demo $(ARGS)
 
 send: ## send a signed sample to a running relay: make send PROVIDER=stripe

@@ -2,6 +2,7 @@ package listen_test
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ func TestAListenersLife(t *testing.T) {
 	})
 	must(t, err)
 	must(t, second(r.listeners.Add(ctx, l)))
-	if !listen.IsID(l.ID) || !l.ExpiresAt.Equal(r.clock.now().Add(time.Hour)) ||
+	if !regexp.MustCompile(`^lis_[a-z2-7]{16}$`).MatchString(l.ID) || !l.ExpiresAt.Equal(r.clock.now().Add(time.Hour)) ||
 		r.queues.keep[l.ID] != 25*time.Hour {
 		t.Errorf("%+v, kept for %v", l, r.queues.keep[l.ID])
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"webhook-relay/shared/relay"
@@ -123,9 +122,3 @@ func (w wanted) takes(ctx context.Context, e relay.Event) bool {
 
 // Active tells whether the listener still gets events.
 func (l Listener) Active(now time.Time) bool { return now.Before(l.ExpiresAt) }
-
-// IsID tells whether a text has the form of a listener's id.
-func IsID(text string) bool {
-	rest, is := strings.CutPrefix(text, idPrefix)
-	return is && len(rest) == idLength && strings.Trim(rest, idAlphabet) == ""
-}

@@ -25,7 +25,6 @@ const (
 
 const (
 	idAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
-	idLength   = 16
 	// tries is how often a change of the list is tried while others change it.
 	tries = 10
 	// linger is how long the mark stays after the last listener: whoever listens again soon need
