@@ -218,14 +218,14 @@ func TestNoFunctionUsesMethodsByName(t *testing.T) {
 }
 
 // ofFiles are what reading the configuration file needs.
-var ofFiles = []string{"go.yaml.in/yaml", "github.com/itchyny/gojq"}
+var ofFiles = []string{"go.yaml.in/yaml"}
 
 // ofTempl are imported by package templ, for functions that the console does not call. So the
 // linker leaves out all but their initialisation: TestNoFunctionUsesMethodsByName holds that.
 var ofTempl = []string{"html/template", "text/template"}
 
 // TestFunctionsLinkNothingHeavy lists what is linked as the functions are built. The function admin
-// reads resources in the form of the configuration file, so it needs YAML and the parser of jq.
+// reads resources in the form of the configuration file, so it needs YAML.
 func TestFunctionsLinkNothingHeavy(t *testing.T) {
 	t.Parallel()
 	for _, function := range lambdas {

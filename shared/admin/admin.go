@@ -25,6 +25,12 @@ import (
 // MaxBodyBytes is the largest body of a request.
 const MaxBodyBytes = 1 << 20
 
+// JQ runs and checks jq programs, as a jq.Runner does.
+type JQ interface {
+	transform.Runner
+	Check(ctx context.Context, program string) error
+}
+
 // Config has what the API works on.
 type Config struct {
 	// Catalogs has the configuration of each tenant.
@@ -55,8 +61,9 @@ type Config struct {
 	// Triggers are the sources for which the stack has a queue, and the provider that each must
 	// have. A source that needs a queue and has none is refused. Local: not read
 	Triggers map[string]string
-	// JQ runs the jq programs of transforms that are tried; nil: these are not tried.
-	JQ transform.Runner
+	// JQ runs the jq programs of transforms that are tried, and checks those that are configured;
+	// nil: it does neither.
+	JQ JQ
 	// Jobs plans and runs jobs; nil: there are none.
 	Jobs *operate.Jobs
 	// Searcher finds events and deliveries; zero: they are not listed.

@@ -248,11 +248,7 @@ func (s *server) parseFile(
 		}
 		return []byte(text), nil
 	}
-	mode := config.Deployed
-	if s.Local {
-		mode = config.Local
-	}
-	next, portal, err = config.ParseFor(c.tenant, "line", []byte(file.File), mode, lookup, open)
+	next, portal, err = config.ParseFor(c.tenant, "line", []byte(file.File), s.relay(ctx), lookup, open)
 	if err != nil {
 		return next, nil, problemOfConfig(err)
 	}

@@ -361,11 +361,7 @@ func (s *server) parse(
 	if err != nil {
 		return was, err
 	}
-	mode := config.Deployed
-	if s.Local {
-		mode = config.Local
-	}
-	res, err := config.ParseResource(was.Kind, was.Name, plain, mode)
+	res, err := config.ParseResource(was.Kind, was.Name, plain, s.relay(ctx))
 	if err != nil {
 		return was, problemOfConfig(err)
 	}
@@ -373,6 +369,23 @@ func (s *server) parse(
 		return was, problemOfConfig(err)
 	}
 	return res, nil
+}
+
+// relay returns what configurations are checked for.
+func (s *server) relay(ctx context.Context) config.Relay {
+	r := config.Relay{Mode: config.Deployed, JQ: s.checkJQ(ctx)}
+	if s.Local {
+		r.Mode = config.Local
+	}
+	return r
+}
+
+// checkJQ returns what checks jq programs; nil if nothing does.
+func (s *server) checkJQ(ctx context.Context) func(program string) error {
+	if s.JQ == nil {
+		return nil
+	}
+	return func(program string) error { return s.JQ.Check(ctx, program) }
 }
 
 // checkUse returns why a resource cannot use what it names outside of the catalog: a tenant what is

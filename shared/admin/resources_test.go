@@ -342,7 +342,7 @@ func TestPuttingResources(t *testing.T) {
 
 func TestBadResources(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := newRig(t, func(c *admin.Config) { c.JQ = skipper{} })
 	operator, tenant := r.token(access.Admin, ""), r.token(access.Admin, "acme")
 	for name, tt := range map[string]struct {
 		path, token, body string
@@ -386,6 +386,11 @@ func TestBadResources(t *testing.T) {
 			"endpoints/a", operator,
 			`{"url":"https://a.example.com","send":{"app":{"body":{"a":"{nope}"}},"B":{},"b":{"preset":"slak"}}}`,
 			422, "/body/send/B /body/send/app/body/a /body/send/b/preset",
+		},
+		"a jq program": {
+			"endpoints/a", operator,
+			`{"url":"https://a.example.com","send":{"app":{"jq":".data |"},"b":{"jq":"."}}}`, 422,
+			"/body/send/app/jq",
 		},
 		"large transforms": {
 			"endpoints/a", operator, strings.ReplaceAll(

@@ -203,7 +203,7 @@ func (s *server) specOf(
 		if len(given.Send) == 0 {
 			return "", nil, nil
 		}
-		if err := config.CheckSend(given.Send); err != nil {
+		if err := config.CheckSend(given.Send, s.checkJQ(ctx)); err != nil {
 			for _, p := range config.Problems(err) {
 				p.Path = "given." + p.Path
 			}

@@ -12,6 +12,7 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 	schemas "webhook-relay/shared/schema"
+	"webhook-relay/shared/transform/jq/program"
 )
 
 const typed = `sources:
@@ -215,6 +216,8 @@ subscriptions:
 type skipper struct{}
 
 func (skipper) Run(context.Context, string, []byte) ([][]byte, error) { return nil, nil }
+
+func (skipper) Check(_ context.Context, text string) error { return program.Check(text) }
 
 func TestTryShowsThatNothingIsSent(t *testing.T) {
 	t.Parallel()

@@ -287,7 +287,7 @@ func TestCredentialsAreNotSentInTheClear(t *testing.T) {
 		if _, err := config.Parse("relay.yaml", []byte(text), lookup); err != nil {
 			t.Errorf("%s: elsewhere: %v", auth, err)
 		}
-		_, _, err := config.ParseFor("", "relay.yaml", []byte(text), config.Deployed, lookup, nil)
+		_, _, err := config.ParseFor("", "relay.yaml", []byte(text), config.Relay{Mode: config.Deployed}, lookup, nil)
 		if got := err != nil; got != refused || refused && !strings.Contains(
 			err.Error(), "relay.yaml:4: endpoints[0].auth: would be sent in the clear",
 		) {
@@ -323,7 +323,7 @@ func TestALocalRelayHasNeitherRolesNorSecretsElsewhere(t *testing.T) {
 				t.Errorf("for a deployed relay: %v", err)
 			}
 			_, _, err := config.ParseFor(
-				"", "relay.yaml", []byte(text), config.Local, lookupPEM, nil,
+				"", "relay.yaml", []byte(text), config.Relay{Mode: config.Local}, lookupPEM, nil,
 			)
 			if want == "" && err != nil || want != "" && (!errors.Is(err, config.ErrInvalid) ||
 				!strings.Contains(err.Error(), "relay.yaml:3: endpoints[1]: "+want)) {

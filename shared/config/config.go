@@ -137,7 +137,7 @@ func FilesBeside(path string) func(name string) ([]byte, error) {
 }
 
 // Parse reads text as Read reads a file. name is the file's name in errors. The text can name no
-// other files.
+// other files. jq programs are not checked: see ParseFor.
 func Parse(name string, text []byte, lookup func(string) (string, bool)) (catalog.Catalog, error) {
 	return (&checker{name: name, lookup: lookup}).parse(text)
 }
@@ -153,6 +153,7 @@ type checker struct {
 	portal   *access.Portal               // of the file; nil: it says nothing of it
 	local    bool                         // rejects settings that need AWS
 	deployed bool                         // rejects credentials sent over http
+	jq       func(program string) error   // as of Relay
 	lines    map[string]int               // the line of each value, by the value's path
 	problems []error
 }

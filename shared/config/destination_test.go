@@ -180,7 +180,7 @@ subscriptions: [{source: s, endpoint: a, send: SEND}]
 		}
 		_, err = config.ParseResource(
 			catalog.KindEndpoint, "a", []byte(`{url: "`+aQueue+`", send: {s: `+send+`}}`),
-			config.Deployed,
+			config.Relay{Mode: config.Deployed},
 		)
 		if want == "" && err != nil || want != "" && (err == nil ||
 			!strings.Contains(err.Error(), want)) {

@@ -59,13 +59,25 @@ const (
 	Deployed      // credentials that would be sent over http are reported
 )
 
+// Relay is what must be known of the relay that a configuration is for. The zero value is any.
+type Relay struct {
+	Mode Mode
+	// JQ returns what is wrong with a jq program, such as program.Check, or Check of a jq.Runner
+	// where the parser of jq is not linked. Error: a *wire.CheckError; any other is reported as it
+	// is. nil: programs are not checked
+	JQ func(program string) error
+}
+
 // ParseResource reads a single resource, in JSON or YAML, in the form that it has in the file.
 // env:NAME is refused. name is the resource's name. Whether a subscription's source and endpoint
 // exist is not checked. Error: ErrInvalid; see Problems.
 func ParseResource(
-	kind catalog.Kind, name string, text []byte, mode Mode,
+	kind catalog.Kind, name string, text []byte, relay Relay,
 ) (catalog.Resource, error) {
-	c := &checker{local: mode == Local, deployed: mode == Deployed, lines: map[string]int{}}
+	c := &checker{
+		local: relay.Mode == Local, deployed: relay.Mode == Deployed, jq: relay.JQ,
+		lines: map[string]int{},
+	}
 	out := catalog.Resource{Kind: kind, Name: name}
 	node, err := c.document(text)
 	if err != nil {

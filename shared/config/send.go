@@ -11,7 +11,7 @@ import (
 
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/transform"
-	"webhook-relay/shared/transform/jq/program"
+	"webhook-relay/shared/transform/jq/wire"
 )
 
 // maxSends is how many bytes all transforms of an endpoint may have, because they are stored with
@@ -128,8 +128,8 @@ func (c *checker) send(path string, node *yaml.Node) (spec string, ok bool) {
 		c.failSend(path, err)
 		return "", false
 	}
-	if t.UsesJQ() {
-		if err := program.Check(t.Program()); err != nil {
+	if t.UsesJQ() && c.jq != nil {
+		if err := c.jq(t.Program()); err != nil {
 			c.failSend(path, err)
 			return "", false
 		}
@@ -151,7 +151,7 @@ func (c *checker) failSend(path string, err error) {
 	if e, ok := errors.AsType[*transform.ParseError](err); ok {
 		where := strings.TrimSuffix(path+"."+e.At, ".")
 		c.fail(where, "%s%s", inText(e.Line, e.Column), e.Problem)
-	} else if e, ok := errors.AsType[*program.CheckError](err); ok {
+	} else if e, ok := errors.AsType[*wire.CheckError](err); ok {
 		c.fail(path+".jq", "%s%s", inText(e.Line, e.Column), e.Problem)
 	} else {
 		c.fail(path, "%w", err)
@@ -170,9 +170,9 @@ func inText(line, column int) string {
 }
 
 // CheckSend returns what is wrong with a transform, as JSON, or nil. Error: ErrInvalid; see
-// Problems, whose paths begin with send.
-func CheckSend(text []byte) error {
-	c := &checker{lines: map[string]int{}}
+// Problems, whose paths begin with send. jq is as of Relay.
+func CheckSend(text []byte, jq func(program string) error) error {
+	c := &checker{lines: map[string]int{}, jq: jq}
 	node, err := c.document(text)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/config"
+	"webhook-relay/shared/transform/jq/program"
 )
 
 const sendHead = `
@@ -105,8 +106,9 @@ func TestSendIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := config.Parse(
-				"relay.yaml", []byte(sendHead+"\n  "+test.subscriptions+"\n"), lookup,
+			_, _, err := config.ParseFor(
+				"", "relay.yaml", []byte(sendHead+"\n  "+test.subscriptions+"\n"),
+				config.Relay{JQ: program.Check}, lookup, nil,
 			)
 			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("the error is %v\nwant %s", err, test.want)

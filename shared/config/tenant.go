@@ -60,15 +60,15 @@ func (c *checker) tenantOf(path string, t *tenantOf) *catalog.TenantOf {
 	}
 }
 
-// ParseFor is Parse for the catalog of a tenant and a mode. The file's subscriptions may also name
+// ParseFor is Parse for the catalog of a tenant of a relay. The file's subscriptions may also name
 // sources of the operator's; whether these exist is not checked: see catalog.CheckSource. open
 // returns the files that text names: see Files. portal is nil if the file says nothing of the
 // tenant's portal.
 func ParseFor(
-	tenant, name string, text []byte, mode Mode, lookup func(string) (string, bool),
+	tenant, name string, text []byte, relay Relay, lookup func(string) (string, bool),
 	open func(string) ([]byte, error),
 ) (next catalog.Catalog, portal *access.Portal, err error) {
-	c, err := checkerFor(tenant, name, mode, lookup)
+	c, err := checkerFor(tenant, name, relay, lookup)
 	if err != nil {
 		return next, nil, err
 	}
@@ -78,7 +78,7 @@ func ParseFor(
 }
 
 func checkerFor(
-	tenant, name string, mode Mode, lookup func(string) (string, bool),
+	tenant, name string, relay Relay, lookup func(string) (string, bool),
 ) (*checker, error) {
 	if tenant != "" && !catalog.IsTenant(tenant) {
 		return nil, fmt.Errorf(
@@ -86,8 +86,8 @@ func checkerFor(
 		)
 	}
 	return &checker{
-		name: name, lookup: lookup, tenant: tenant, local: mode == Local,
-		deployed: mode == Deployed,
+		name: name, lookup: lookup, tenant: tenant, local: relay.Mode == Local,
+		deployed: relay.Mode == Deployed, jq: relay.JQ,
 	}, nil
 }
 

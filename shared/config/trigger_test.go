@@ -51,7 +51,7 @@ func TestSourcesOfTriggersAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text := "sources: [{name: a, " + tt.source + "}]"
-			_, _, err := config.ParseFor(tt.tenant, "line", []byte(text), config.Deployed, nil, nil)
+			_, _, err := config.ParseFor(tt.tenant, "line", []byte(text), config.Relay{Mode: config.Deployed}, nil, nil)
 			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), tt.told) {
 				t.Errorf("error %v, want %q", err, tt.told)
 			}

@@ -105,7 +105,7 @@ func TestTypesAreRefused(t *testing.T) {
 			}
 		})
 	}
-	_, _, err := config.ParseFor("acme", "x", []byte(typed), config.AnyRelay, nil, nil)
+	_, _, err := config.ParseFor("acme", "x", []byte(typed), config.Relay{}, nil, nil)
 	if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "sources of the operator") {
 		t.Errorf("a tenant's types: %v", err)
 	}

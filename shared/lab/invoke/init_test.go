@@ -20,7 +20,7 @@ func TestLittleRunsBeforeAFunctionStarts(t *testing.T) {
 	t.Parallel()
 	const mostOfOurs = 600
 	most := map[string]int{
-		"receive": 2000, "fanout": 2000, "sweep": 2000, "deliver": 2000, "admin": 7500,
+		"receive": 2000, "fanout": 2000, "sweep": 2000, "deliver": 2000, "admin": 5000,
 	}
 	dir := build(t, "receive", "fanout", "sweep", "deliver", "admin")
 	for name, limit := range most {

@@ -3,6 +3,7 @@ package jq
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,19 +65,49 @@ func (r *Runner) Run(ctx context.Context, program string, document []byte) ([][]
 			MaxDocument,
 		)
 	}
+	status, texts, err := r.ask(ctx, program, document)
+	if err == nil && status == wire.Failed {
+		return nil, failf("jq: %s", texts[0])
+	}
+	return texts, err
+}
+
+// Check says whether a program may be used in a transform. Error: a *wire.CheckError; any other
+// error is that of Run.
+func (r *Runner) Check(ctx context.Context, program string) error {
+	if len(program) > wire.MaxProgram {
+		return &wire.CheckError{
+			Problem: fmt.Sprintf("has more than %d bytes", wire.MaxProgram),
+		}
+	}
+	status, texts, err := r.ask(ctx, program, nil)
+	if err != nil || status != wire.Failed {
+		return err
+	}
+	problem := new(wire.CheckError)
+	if err := json.Unmarshal(texts[0], problem); err != nil {
+		return fmt.Errorf("jq: %w", wire.ErrFormat)
+	}
+	return problem
+}
+
+// ask makes a call when it is its turn.
+func (r *Runner) ask(
+	ctx context.Context, program string, document []byte,
+) (status wire.Status, texts [][]byte, err error) {
 	select {
 	case r.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return 0, nil, ctx.Err()
 	}
 	defer func() { <-r.turn }()
-	results, err := r.call(ctx, program, document)
+	status, texts, err = r.call(ctx, program, document)
 	if errors.Is(err, errGone) { // it died for no fault of this program, or it did: try once more
-		if results, err = r.call(ctx, program, document); errors.Is(err, errGone) {
-			return nil, failf("the jq program made its process end, by too much memory as a rule")
+		if status, texts, err = r.call(ctx, program, document); errors.Is(err, errGone) {
+			err = failf("the jq program made its process end, by too much memory as a rule")
 		}
 	}
-	return results, err
+	return status, texts, err
 }
 
 // Close ends the process. Another call would start one again.
@@ -94,11 +125,13 @@ func failf(format string, args ...any) error {
 var errGone = errors.New("jq: the process ended")
 
 // call makes one call in the process. After any failure the process is gone.
-func (r *Runner) call(ctx context.Context, program string, document []byte) ([][]byte, error) {
+func (r *Runner) call(
+	ctx context.Context, program string, document []byte,
+) (wire.Status, [][]byte, error) {
 	if r.process == nil {
 		p, err := start(ctx, r.mark, r.command)
 		if err != nil {
-			return nil, fmt.Errorf("jq: %w", err)
+			return 0, nil, fmt.Errorf("jq: %w", err)
 		}
 		r.process = p
 	}
@@ -106,20 +139,17 @@ func (r *Runner) call(ctx context.Context, program string, document []byte) ([][
 	status, texts, err := r.process.ask(program, document)
 	if broken := w.stop(); broken != nil {
 		r.drop()
-		return nil, broken
+		return 0, nil, broken
 	}
 	if err != nil {
 		r.drop()
-		return nil, fmt.Errorf("%w: %w", errGone, err)
+		return 0, nil, fmt.Errorf("%w: %w", errGone, err)
 	}
-	if status == wire.Failed {
-		if len(texts) != 1 {
-			r.drop()
-			return nil, fmt.Errorf("jq: %w", wire.ErrFormat)
-		}
-		return nil, failf("jq: %s", texts[0])
+	if status == wire.Failed && len(texts) != 1 {
+		r.drop()
+		return 0, nil, fmt.Errorf("jq: %w", wire.ErrFormat)
 	}
-	return texts, nil
+	return status, texts, nil
 }
 
 func (r *Runner) drop() {

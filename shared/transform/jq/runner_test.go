@@ -3,6 +3,7 @@ package jq_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"webhook-relay/shared/transform"
 	"webhook-relay/shared/transform/jq"
 	"webhook-relay/shared/transform/jq/program"
+	"webhook-relay/shared/transform/jq/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -28,6 +30,35 @@ func newRunner(t testing.TB) *jq.Runner {
 	runner := jq.New(program.Marked, self)
 	t.Cleanup(runner.Close)
 	return runner
+}
+
+// TestCheck: the process says of a program what its own check says, and runs others after that.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	runner := newRunner(t)
+	for _, text := range []string{
+		".data", ".data |", ".data\n  | foo(", ".é | now", "import \"a\" as a; .", "\xff", "",
+		strings.Repeat("(", 8<<10), strings.Repeat(".", wire.MaxProgram+1),
+	} {
+		want, got := program.Check(text), runner.Check(t.Context(), text)
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%.40q: %v, want %v", text, got, want)
+		}
+		if _, is := errors.AsType[*wire.CheckError](got); got != nil && !is {
+			t.Errorf("%.40q: %T", text, got)
+		}
+		if out, err := runner.Run(t.Context(), "1", []byte("{}")); err != nil || len(out) != 1 {
+			t.Fatalf("after %.40q: %q, %v", text, out, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := newRunner(t).Check(ctx, "."); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if err := jq.New("", "/nonexistent").Check(t.Context(), "."); err == nil {
+		t.Error("no error without a process")
+	}
 }
 
 func TestRun(t *testing.T) {

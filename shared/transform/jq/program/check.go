@@ -14,36 +14,21 @@ import (
 	"webhook-relay/shared/transform/jq/wire"
 )
 
-// CheckError says what is wrong with a program.
-type CheckError struct {
-	// Line and Column are where, from 1 on; 0: nowhere in particular. Columns are counted in
-	// characters.
-	Line, Column int
-	Problem      string
-}
-
-func (e *CheckError) Error() string {
-	if e.Line == 0 {
-		return "jq: " + e.Problem
-	}
-	return fmt.Sprintf("jq: line %d, column %d: %s", e.Line, e.Column, e.Problem)
-}
-
 // Check says whether a program may be used in a transform. It refuses what a program should not do
-// by mistake; the limits of package jq hold for hostile ones. Error: a *CheckError.
+// by mistake; the limits of package jq hold for hostile ones. Error: a *wire.CheckError.
 func Check(text string) error {
 	if len(text) > wire.MaxProgram {
-		return &CheckError{Problem: fmt.Sprintf("has more than %d bytes", wire.MaxProgram)}
+		return &wire.CheckError{Problem: fmt.Sprintf("has more than %d bytes", wire.MaxProgram)}
 	}
 	if !utf8.ValidString(text) {
-		return &CheckError{Problem: "is not UTF-8"}
+		return &wire.CheckError{Problem: "is not UTF-8"}
 	}
 	query, err := gojq.Parse(text)
 	if e, ok := errors.AsType[*gojq.ParseError](err); ok {
 		return at(text, e.Offset-len(e.Token), "%s%s", e.Error(), parseHint(e))
 	}
 	if err != nil {
-		return &CheckError{Problem: err.Error()}
+		return &wire.CheckError{Problem: err.Error()}
 	}
 	c := &checker{text: text}
 	c.visit(reflect.ValueOf(query))
@@ -65,7 +50,7 @@ func parseHint(e *gojq.ParseError) string {
 
 // at returns an error at a byte of a text; below 0: nowhere.
 func at(text string, offset int, format string, args ...any) error {
-	e := &CheckError{Problem: fmt.Sprintf(format, args...)}
+	e := &wire.CheckError{Problem: fmt.Sprintf(format, args...)}
 	if offset < 0 {
 		return e
 	}

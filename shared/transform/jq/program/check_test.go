@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"webhook-relay/shared/transform/jq/program"
+	"webhook-relay/shared/transform/jq/wire"
 )
 
 func TestCheckAccepts(t *testing.T) {
@@ -81,7 +82,7 @@ func TestCheckRefuses(t *testing.T) {
 		"\"\xff\"":                      "is not UTF-8",
 	} {
 		err := program.Check(text)
-		if _, ok := errors.AsType[*program.CheckError](err); !ok ||
+		if _, ok := errors.AsType[*wire.CheckError](err); !ok ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%.60s: %v, want %q", text, err, want)
 		}
@@ -94,7 +95,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add(`def f(x): reduce x as [$a] (0; try . catch "\(.)"); f(.a[1:]?)`)
 	f.Fuzz(func(t *testing.T, text string) {
 		err := program.Check(text)
-		if e, ok := errors.AsType[*program.CheckError](err); err != nil && (!ok || e.Line > 0 &&
+		if e, ok := errors.AsType[*wire.CheckError](err); err != nil && (!ok || e.Line > 0 &&
 			e.Column < 1) {
 			t.Errorf("%q: %v", text, err)
 		}

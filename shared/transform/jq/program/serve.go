@@ -64,17 +64,31 @@ func Serve(in io.Reader, out io.Writer) error {
 			return err
 		}
 		alone := time.AfterFunc(tooLong, func() { os.Exit(1) })
-		results, failed := answer(programs, text, document)
+		status, texts := reply(programs, text, document)
 		alone.Stop()
-		if failed != nil {
-			err = wire.WriteReply(w, wire.Failed, []byte(failed.Error()))
-		} else {
-			err = wire.WriteReply(w, wire.Results, results...)
-		}
-		if err != nil {
+		if err := wire.WriteReply(w, status, texts...); err != nil {
 			return err
 		}
 	}
+}
+
+// reply checks a program, or runs it if there is a document.
+func reply(
+	programs map[string]*gojq.Code, text string, document []byte,
+) (wire.Status, [][]byte) {
+	if len(document) == 0 {
+		failed, is := errors.AsType[*wire.CheckError](Check(text))
+		if !is {
+			return wire.Results, nil
+		}
+		problem, _ := json.Marshal(failed) // of numbers and a string, which cannot fail
+		return wire.Failed, [][]byte{problem}
+	}
+	results, err := answer(programs, text, document)
+	if err != nil {
+		return wire.Failed, [][]byte{[]byte(err.Error())}
+	}
+	return wire.Results, results
 }
 
 // answer runs a program, compiled once.

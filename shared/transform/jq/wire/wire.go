@@ -4,6 +4,9 @@
 //	request  length of the program, length of the document, the program, the document
 //	reply    a status byte, the number of texts, then each with its length
 //
+// A request without a document asks whether the program may be used. Its reply has no text, or a
+// CheckError as JSON.
+//
 // Before the first request the process sends one Ready byte.
 package wire
 
@@ -11,6 +14,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -33,6 +37,21 @@ const (
 	MaxTexts    = 2       // more results than one are refused, so that two are enough to tell
 	MaxText     = 1 << 20 // bytes
 )
+
+// CheckError says what is wrong with a program.
+type CheckError struct {
+	// Line and Column are where, from 1 on; 0: nowhere in particular. Columns are counted in
+	// characters.
+	Line, Column int
+	Problem      string
+}
+
+func (e *CheckError) Error() string {
+	if e.Line == 0 {
+		return "jq: " + e.Problem
+	}
+	return fmt.Sprintf("jq: line %d, column %d: %s", e.Line, e.Column, e.Problem)
+}
 
 // ErrFormat means that the other side sent something else than a request or a reply.
 var ErrFormat = errors.New("wire: not a message")
