@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 )
@@ -121,7 +122,7 @@ func yamlOf(text string) (node yaml.Node, err error) {
 type exporter struct{ variables map[string]string }
 
 // notInNames matches what the name of an environment variable cannot contain.
-var notInNames = lazily(`[^A-Z0-9]+`)
+var notInNames = pattern.Lazy(`[^A-Z0-9]+`)
 
 // secret returns env:NAME for a value, with a name made of these parts; "" for none.
 func (x *exporter) secret(value string, parts ...string) string {
@@ -386,7 +387,7 @@ func scalarIf(there bool, text string) *yaml.Node {
 }
 
 // plainText matches strings that need no quotes.
-var plainText = lazily(`^(env:)?[A-Za-z_/][A-Za-z0-9_./-]*$`)
+var plainText = pattern.Lazy(`^(env:)?[A-Za-z_/][A-Za-z0-9_./-]*$`)
 
 // quoted returns a string, in quotes where it could be read as something else.
 func quoted(text string) *yaml.Node {

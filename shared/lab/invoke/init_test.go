@@ -20,7 +20,7 @@ func TestLittleRunsBeforeAFunctionStarts(t *testing.T) {
 	t.Parallel()
 	const mostOfOurs = 600
 	most := map[string]int{
-		"receive": 4200, "fanout": 3600, "sweep": 3600, "deliver": 5500, "admin": 9200,
+		"receive": 4000, "fanout": 3300, "sweep": 3300, "deliver": 5400, "admin": 8600,
 	}
 	dir := build(t, "receive", "fanout", "sweep", "deliver", "admin")
 	for name, limit := range most {
