@@ -4,6 +4,9 @@ FUNCTIONS     := receive fanout deliver sweep admin
 GOLANGCI_LINT := v2.6.2
 # Without the state of the checkout, so that a function that has not changed is not deployed again.
 GOFLAGS_SMALL := -trimpath -buildvcs=false -tags lambda.norpc -ldflags="-s -w"
+# Without inlining admin is 8 % smaller, and starts and answers as quickly. Not so the standard library: without its
+# inlining a start takes a fifth longer.
+GOFLAGS_admin := -gcflags=all=-l -gcflags=std=
 BIN           := bin
 # How many packages are tested at once: many tests wait, for emulators and for time to pass.
 TOGETHER      := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
@@ -104,16 +107,14 @@ fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
 build-lambda: ## build the functions for Lambda (arm64) into bin/lambda
-	@for fn in $(FUNCTIONS); do \
-		GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/lambda/$$fn/bootstrap ./functions/$$fn || exit 1; \
-	done
+	@$(foreach fn,$(FUNCTIONS),GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build $(GOFLAGS_SMALL) $(GOFLAGS_$(fn)) \
+		-o $(BIN)/lambda/$(fn)/bootstrap ./functions/$(fn) &&) true
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/lambda/deliver/jq ./functions/jq
 	mkdir -p $(BIN)/lambda/admin && cp $(BIN)/lambda/deliver/jq $(BIN)/lambda/admin/jq
 
 build-local: ## build the functions for this machine into bin/local
-	@for fn in $(FUNCTIONS); do \
-		CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/local/$$fn/bootstrap ./functions/$$fn || exit 1; \
-	done
+	@$(foreach fn,$(FUNCTIONS),CGO_ENABLED=0 go build $(GOFLAGS_SMALL) $(GOFLAGS_$(fn)) \
+		-o $(BIN)/local/$(fn)/bootstrap ./functions/$(fn) &&) true
 	CGO_ENABLED=0 go build $(GOFLAGS_SMALL) -o $(BIN)/local/deliver/jq ./functions/jq
 	mkdir -p $(BIN)/local/admin && cp $(BIN)/local/deliver/jq $(BIN)/local/admin/jq
 

@@ -31,7 +31,7 @@ var layers = []struct {
 		[]string{
 			"shared/document", "shared/verify", "shared/sign", "shared/route", "shared/retry",
 			"shared/destination", "shared/trigger", "shared/schema",
-			"shared/transform", "shared/transform/jq/wire",
+			"shared/pattern", "shared/transform", "shared/transform/jq/wire",
 			"shared/transform/jq/program", "shared/aws/protocol",
 			"shared/relay/gate/breaker", "shared/relay/format",
 		},

@@ -179,14 +179,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-content-type-options", "nosniff")
 	answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	if err := s.serve(answer, r, c); err != nil {
-		p := problemOf(err)
-		if p.Status != http.StatusUnauthorized { // that answer is the same for every stranger
-			p.RequestID = c.requestID
-		}
-		if c.failure = p.cause; c.failure == nil {
-			c.failure = err
-		}
-		p.write(answer)
+		c.failed(err).write(answer)
 	}
 	s.Observe(r.Context(), Observation{
 		RequestID: c.requestID, Route: c.route.ID, Status: answer.status,

@@ -90,6 +90,19 @@ type call struct {
 
 type callKey struct{}
 
+// failed notes for the log why the request is not done, and returns the answer.
+func (c *call) failed(err error) *Problem {
+	p := problemOf(err)
+	if p.Status != http.StatusUnauthorized { // that answer is the same for every stranger
+		p.RequestID = c.requestID
+	}
+	c.failure = err
+	if p.cause != nil {
+		c.failure = p.cause
+	}
+	return p
+}
+
 // callOf returns the request that a handler answers.
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)

@@ -179,11 +179,7 @@ func registerEvents(r *registrar) {
 		op.Errors = append(op.Errors, http.StatusGone)
 		op.Responses = map[string]*huma.Response{"200": {
 			Description: "The body, as it came",
-			Content: map[string]*huma.MediaType{
-				"application/octet-stream": {
-					Schema: &huma.Schema{Type: "string", Format: "binary"},
-				},
-			},
+			Content:     map[string]*huma.MediaType{"application/octet-stream": binary},
 		}}
 	})
 	handle(r, "deliveries.get", func(

@@ -101,11 +101,10 @@ type exportAnswer struct {
 
 func registerPlan(r *registrar) {
 	takesFile := func(op *huma.Operation) {
-		op.SkipValidateBody = true // package config says better what is wrong
 		op.RequestBody = &huma.RequestBody{
 			Required: true, Content: map[string]*huma.MediaType{
 				yamlType: {Schema: &huma.Schema{Type: huma.TypeString}},
-				jsonType: {Schema: r.api.OpenAPI().Components.Schemas.Schema(fileType, true, "")},
+				jsonType: {Schema: r.doc.Components.Schemas.Schema(fileType, true, "")},
 			},
 		}
 	}

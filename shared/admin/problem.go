@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -157,16 +156,7 @@ func (p *Problem) Error() string {
 // Unwrap returns the error behind the problem, if any.
 func (p *Problem) Unwrap() error { return p.cause }
 
-// GetStatus implements huma.StatusError.
-func (p *Problem) GetStatus() int { return p.Status }
-
-// GetHeaders implements huma.HeadersError.
-func (p *Problem) GetHeaders() http.Header { return p.header }
-
 const problemType = "application/problem+json"
-
-// ContentType implements huma.ContentTypeFilter.
-func (p *Problem) ContentType(string) string { return problemType }
 
 // write writes the problem as an answer.
 func (p *Problem) write(w http.ResponseWriter) {
@@ -175,37 +165,16 @@ func (p *Problem) write(w http.ResponseWriter) {
 	}
 	w.Header().Set("content-type", problemType)
 	w.WriteHeader(p.Status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(p) // the client may have gone
+	_ = encode(w, p) // the client may have gone
 }
 
-// fromHuma returns the problem for what huma itself refuses.
-func fromHuma(status int, message string, errs ...error) huma.StatusError {
-	k := internal
-	for _, other := range []kind{badRequest, tooLarge, mediaType, invalid} {
-		if other.status == status {
-			k = other
-		}
-	}
-	if k == internal {
-		return &Problem{
-			Type: problemURN + k.name, Title: k.title, Status: k.status,
-			cause: errors.Join(append(errs, errors.New(message))...),
-		}
-	}
+// wrong returns the problem of a kind for what package huma says is wrong with a request.
+func (k kind) wrong(errs []error) *Problem {
 	p := k.problem("Correct what is named in errors, and send the request again.")
-	if len(errs) == 0 {
-		p.Detail = message
-	}
 	for _, err := range errs {
-		var detailed huma.ErrorDetailer
-		if errors.As(err, &detailed) {
-			d := detailed.ErrorDetail()
-			p = p.and(pointerOf(d.Location), "%s", d.Message)
-			continue
-		}
-		p = p.and("/body", "%s", err.Error())
+		d := &huma.ErrorDetail{Location: "body", Message: err.Error()}
+		errors.As(err, &d)
+		p = p.and(pointerOf(d.Location), "%s", d.Message)
 	}
 	return p
 }

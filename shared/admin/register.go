@@ -6,53 +6,28 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // registrar registers the operations of a group.
 type registrar struct {
 	*server
 
-	api  huma.API
+	mux  *http.ServeMux
+	doc  *huma.OpenAPI
 	rows []Route // the table
 }
 
-// errorsOnce sets huma's only global hook, by which it makes its own error answers.
-var errorsOnce sync.Once
-
-func newRegistrar(s *server, mux humago.Mux, rows []Route) *registrar {
-	errorsOnce.Do(func() {
-		huma.NewError = fromHuma
-		huma.NewErrorWithContext = func(
-			ctx huma.Context, status int, message string, errs ...error,
-		) huma.StatusError {
-			err := fromHuma(status, message, errs...)
-			if c := callOf(ctx.Context()); c != nil {
-				if p := problemOf(err); p != nil {
-					p.RequestID, c.failure = c.requestID, p
-				}
-			}
-			return err
-		}
-	})
-	return &registrar{server: s, rows: rows, api: humago.New(mux, huma.Config{
-		OpenAPI: &huma.OpenAPI{
-			OpenAPI: "3.1.0",
-			Info:    &huma.Info{Title: "Webhook relay", Version: "1"},
-			Components: &huma.Components{
-				Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
-			},
+func newRegistrar(s *server, mux *http.ServeMux, rows []Route) *registrar {
+	return &registrar{server: s, rows: rows, mux: mux, doc: &huma.OpenAPI{
+		OpenAPI: "3.1.0",
+		Info:    &huma.Info{Title: "Webhook relay", Version: "1"},
+		Components: &huma.Components{
+			Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 		},
-		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
-		DefaultFormat: "application/json", RejectUnknownQueryParameters: true,
-	})}
+	}}
 }
-
-// jsonFormat is the only format; also under the name by which huma finds it for problem+json.
-var jsonFormat = huma.Format{Marshal: encode, Unmarshal: json.Unmarshal}
 
 // encode writes JSON without escapes for HTML: payloads are shown as they are.
 func encode(w io.Writer, v any) error {
@@ -61,44 +36,48 @@ func encode(w io.Writer, v any) error {
 	return encoder.Encode(v)
 }
 
-// handle registers the handler of the route with an id.
+// handle registers the handler of the route with an id. I is a struct of the route's parameters and
+// its body, O one of an answer's headers and body.
 func handle[I, O any](
 	r *registrar, id string, handler func(context.Context, *I) (*O, error),
 	more ...func(*huma.Operation),
 ) {
+	r.register(id, reflect.TypeFor[I](), reflect.TypeFor[O](), func(
+		ctx context.Context, in any,
+	) (any, error) {
+		return handler(ctx, in.(*I)) //nolint:forcetypeassert // it was made from I
+	}, more)
+}
+
+// register is handle, but compiled once.
+func (r *registrar) register(
+	id string, in, out reflect.Type, handler func(context.Context, any) (any, error),
+	more []func(*huma.Operation),
+) {
 	op := operation(r.row(id))
-	if _, conditional := reflect.TypeFor[I]().FieldByName("IfMatch"); conditional {
+	if _, conditional := in.FieldByName("IfMatch"); conditional {
 		op.Errors = append(op.Errors, http.StatusPreconditionFailed)
 	}
-	if _, needed := reflect.TypeFor[I]().FieldByName("IfNoneMatch"); needed {
+	if _, needed := in.FieldByName("IfNoneMatch"); needed {
 		op.Errors = append(op.Errors, http.StatusPreconditionRequired)
 	}
 	for _, change := range more {
 		change(&op)
 	}
-	huma.Register(r.api, op, func(ctx context.Context, in *I) (*O, error) {
-		out, err := handler(ctx, in)
-		if err != nil {
-			c := callOf(ctx)
-			p := problemOf(err)
-			p.RequestID, c.failure = c.requestID, p
-			if p.cause != nil {
-				c.failure = p.cause
-			}
-			return nil, p
-		}
-		return out, nil
-	})
+	e := describe(&op, in, out, r.doc.Components.Schemas)
+	e.handler = handler
+	r.doc.AddOperation(&op)
+	r.mux.HandleFunc(op.Method+" "+op.Path, e.serve)
 }
+
+// binary is a body that is not JSON.
+var binary = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 
 // produces tells that the answer is of a media type other than JSON.
 func produces(mediaType string) func(*huma.Operation) {
 	return func(op *huma.Operation) {
 		op.Responses = map[string]*huma.Response{"200": {
-			Description: "OK",
-			Content: map[string]*huma.MediaType{mediaType: {
-				Schema: &huma.Schema{Type: "string", Format: "binary"},
-			}},
+			Description: "OK", Content: map[string]*huma.MediaType{mediaType: binary},
 		}}
 	}
 }
@@ -124,7 +103,7 @@ const bearer = "token"
 func operation(r Route) huma.Operation {
 	op := huma.Operation{
 		OperationID: r.ID, Method: r.Method, Path: r.Path, Summary: r.Summary,
-		Tags: []string{r.group.name}, MaxBodyBytes: -1, Errors: errorsOf(r),
+		Tags: []string{r.group.name}, Errors: errorsOf(r),
 	}
 	if r.Method == http.MethodPost && r.Changes {
 		op.DefaultStatus = http.StatusOK
@@ -184,7 +163,7 @@ func Document() ([]byte, error) {
 			route.group.register(r)
 		}
 	}
-	doc := r.api.OpenAPI()
+	doc := r.doc
 	doc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {
 		Type: "http", Scheme: "bearer",
 		Description: "A token of the relay: rly_<role>_…. The command relay tokens create makes one.",

@@ -195,10 +195,9 @@ func handlePut[I, V, O any](
 			ETag: etag(res.Revision), Body: answer(v.of(callOf(ctx), res), secret),
 		}, nil
 	}, func(op *huma.Operation) {
-		op.SkipValidateBody = true // package config says better what is wrong
 		op.RequestBody = &huma.RequestBody{
 			Required: true, Content: map[string]*huma.MediaType{"application/json": {
-				Schema: r.api.OpenAPI().Components.Schemas.Schema(v.spec, true, ""),
+				Schema: r.doc.Components.Schemas.Schema(v.spec, true, ""),
 			}},
 		}
 	})

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
@@ -131,7 +132,7 @@ func (c *checker) authOf(path, kind string, a auth, to catalog.Endpoint) *catalo
 
 // reference is the form of what follows catalog.SecretPrefix: the name or ARN of a secret, and
 // optionally # and a member of it.
-var reference = lazily(`^[A-Za-z0-9/_+=.@:-]+(#.+)?$`)
+var reference = pattern.Lazy(`^[A-Za-z0-9/_+=.@:-]+(#.+)?$`)
 
 // authSecret resolves a secret that is sent in a header. It returns "" if the secret cannot be
 // resolved, and reports why.
@@ -235,7 +236,7 @@ func (c *checker) oauth2(path string, o oauth2) *catalog.OAuth2 {
 }
 
 // awsName is the form of AWS service and region names in a signature.
-var awsName = lazily(`^[a-z0-9-]+$`)
+var awsName = pattern.Lazy(`^[a-z0-9-]+$`)
 
 func (c *checker) sigV4(path string, s sigV4) *catalog.SigV4 {
 	if !awsName().MatchString(s.Service) {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"webhook-relay/shared/egress"
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
@@ -215,7 +216,7 @@ func (c *checker) line(path string) int {
 
 // nameForm is the form of names. Names are part of URLs, keys, schedule names and message group
 // ids.
-var nameForm = lazily(`^[a-z0-9][a-z0-9-]{0,62}$`)
+var nameForm = pattern.Lazy(`^[a-z0-9][a-z0-9-]{0,62}$`)
 
 func (c *checker) catalog(f file) catalog.Catalog {
 	var out catalog.Catalog

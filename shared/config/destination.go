@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"webhook-relay/shared/destination"
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/transform"
 )
@@ -128,10 +129,10 @@ func given(all []keyed) (keys []string) {
 }
 
 var (
-	regionForm = lazily(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
-	roleForm   = lazily(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
+	regionForm = pattern.Lazy(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
+	roleForm   = pattern.Lazy(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
 	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-	externalIDForm = lazily(`^[A-Za-z0-9+=,.@:/_-]+$`)
+	externalIDForm = pattern.Lazy(`^[A-Za-z0-9+=,.@:/_-]+$`)
 )
 
 // role reads the role to assume.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 )
@@ -35,7 +37,12 @@ func exported(
 	c catalog.Catalog, of access.Portal,
 ) (text []byte, variables map[string]string, err error) {
 	x := &exporter{variables: map[string]string{}}
-	f := file{Portal: exportedPortal(of)}
+	f := file{
+		Sources:       make([]source, 0, len(c.Sources)),
+		Endpoints:     make([]endpoint, 0, len(c.Endpoints)),
+		Subscriptions: make([]subscription, 0, len(c.Subscriptions)),
+		Portal:        exportedPortal(of),
+	}
 	sends := map[string]map[string]string{} // by endpoint and source
 	for _, s := range c.Sources {
 		out := x.source(s)
@@ -60,8 +67,42 @@ func exported(
 		}
 		f.Subscriptions = append(f.Subscriptions, out)
 	}
-	text, err = yaml.Dump(nodeOf(reflect.ValueOf(f)))
+	text, err = dump(nodeOf(reflect.ValueOf(&f).Elem()))
 	return text, x.variables, err
+}
+
+// dumped is how many items of a list are written at once.
+const dumped = 100
+
+// dump writes a file in parts. Package yaml keeps all events of a document until its end: 30 MB for
+// 1,000 resources of each kind.
+func dump(n *yaml.Node) ([]byte, error) {
+	if n == nil {
+		return yaml.Dump(n)
+	}
+	var text []byte
+	for pair := range slices.Chunk(n.Content, 2) {
+		key, value := pair[0], pair[1]
+		parts := [][]*yaml.Node{value.Content}
+		if value.Kind == yaml.SequenceNode && len(value.Content) > dumped {
+			parts = slices.Collect(slices.Chunk(value.Content, dumped))
+		}
+		for i, content := range parts {
+			part := *value
+			part.Content = content
+			out, err := yaml.Dump(&yaml.Node{
+				Kind: yaml.MappingNode, Content: []*yaml.Node{key, &part},
+			})
+			if err != nil {
+				return nil, err
+			}
+			if i > 0 { // the key is there already
+				_, out, _ = bytes.Cut(out, []byte("\n"))
+			}
+			text = append(text, out...)
+		}
+	}
+	return text, nil
 }
 
 // yamlOf returns a JSON text as a node of the file; "": no node.
@@ -81,7 +122,7 @@ func yamlOf(text string) (node yaml.Node, err error) {
 type exporter struct{ variables map[string]string }
 
 // notInNames matches what the name of an environment variable cannot contain.
-var notInNames = lazily(`[^A-Z0-9]+`)
+var notInNames = pattern.Lazy(`[^A-Z0-9]+`)
 
 // secret returns env:NAME for a value, with a name made of these parts; "" for none.
 func (x *exporter) secret(value string, parts ...string) string {
@@ -226,27 +267,28 @@ func (x *exporter) auth(e catalog.Endpoint) *auth {
 }
 
 // nodeOf returns a value of the file as YAML, without the keys that are not set; nil: nothing is.
+// The value is addressable, so that it need not be copied.
 func nodeOf(v reflect.Value) *yaml.Node {
-	switch value := v.Interface().(type) {
-	case yaml.Node:
+	switch value := v.Addr().Interface().(type) {
+	case *yaml.Node:
 		if value.Kind == 0 {
 			return nil
 		}
-		return &value
-	case time.Duration:
-		if value == 0 {
+		return value
+	case *time.Duration:
+		if *value == 0 {
 			return nil
 		}
-		return scalar(shortDuration(value))
-	case order:
+		return scalar(shortDuration(*value))
+	case *order:
 		if value.Key == nil {
 			return scalarIf(value.On, "true")
 		}
-	case types:
+	case *types:
 		if value.List != nil {
-			return nodeOf(reflect.ValueOf(value.List))
+			return nodeOf(reflect.ValueOf(&value.List).Elem())
 		}
-	case tenantOf:
+	case *tenantOf:
 		if value.ID != "" {
 			return quoted(value.ID)
 		}
@@ -345,7 +387,7 @@ func scalarIf(there bool, text string) *yaml.Node {
 }
 
 // plainText matches strings that need no quotes.
-var plainText = lazily(`^(env:)?[A-Za-z_/][A-Za-z0-9_./-]*$`)
+var plainText = pattern.Lazy(`^(env:)?[A-Za-z_/][A-Za-z0-9_./-]*$`)
 
 // quoted returns a string, in quotes where it could be read as something else.
 func quoted(text string) *yaml.Node {

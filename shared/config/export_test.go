@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -100,6 +101,35 @@ func TestAnExportedCatalogIsReadBackAsItWas(t *testing.T) {
 	}
 	if !strings.Contains(string(text), "env:SOURCE_GITHUB_SECRET_2") {
 		t.Errorf("no second secret in:\n%s", text)
+	}
+}
+
+// TestALongCatalogIsExportedInOneFile: it is written in parts.
+func TestALongCatalogIsExportedInOneFile(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{99, 100, 101, 250} {
+		var want catalog.Catalog
+		for i := range n {
+			name := fmt.Sprint("n", i)
+			s := catalog.Source{Name: name}
+			s.Verify.Provider = "none"
+			want.Sources = append(want.Sources, s)
+			want.Subscriptions = append(want.Subscriptions, catalog.Subscription{
+				Name: name, Source: name, Endpoint: "e", Filter: `{"data":{"n":[1]}}`,
+			})
+		}
+		want.Endpoints = []catalog.Endpoint{{Name: "e", URL: "https://e.example.com"}}
+		text, err := config.Export(want, access.Portal{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := parsed(t, string(text), nil)
+		if changes := config.Changes(want, got, time.Time{}); len(changes) > 0 {
+			t.Errorf("%d sources: %v", n, changes)
+		}
+		if keys := strings.Count("\n"+string(text), "\nsources:\n"); keys != 1 {
+			t.Errorf("%d sources: %d times sources", n, keys)
+		}
 	}
 }
 

@@ -11,13 +11,14 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/route"
 )
 
 // unquoted matches a name with a dot in a place in a filter: data["a.b"]. The file's lines are kept
 // under data.a.b.
-var unquoted = lazily(`\["([^"]*)"\]`)
+var unquoted = pattern.Lazy(`\["([^"]*)"\]`)
 
 // filter returns a subscription's filter as JSON, with its members in the file's order. It returns
 // "" if there is no filter or the filter is wrong.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"sync"
 
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -17,44 +17,38 @@ var mistaken = []struct {
 	form func() *regexp.Regexp
 	hint string
 }{
-	{lazily(`\$\{[^}]*\}`), "has ${…} in it, which is not replaced" + useEnv},
+	{pattern.Lazy(`\$\{[^}]*\}`), "has ${…} in it, which is not replaced" + useEnv},
 	{
-		lazily(`^\$[A-Za-z_][A-Za-z0-9_]*$`),
+		pattern.Lazy(`^\$[A-Za-z_][A-Za-z0-9_]*$`),
 		"looks like a shell variable, which is not replaced" + useEnv,
 	},
-	{lazily(`^\$\(.*\)$`), "looks like a shell command, which is not run" + useEnv},
-	{lazily(`\{\{.*\}\}`), "has {{…}} in it, which is not replaced" + useEnv},
+	{pattern.Lazy(`^\$\(.*\)$`), "looks like a shell command, which is not run" + useEnv},
+	{pattern.Lazy(`\{\{.*\}\}`), "has {{…}} in it, which is not replaced" + useEnv},
 	{
-		lazily(`^%[A-Za-z_][A-Za-z0-9_]*%$`),
+		pattern.Lazy(`^%[A-Za-z_][A-Za-z0-9_]*%$`),
 		"has %…% around it, which is not replaced" + useEnv,
 	},
 	{
-		lazily(`^<[^<>]*>$`),
+		pattern.Lazy(`^<[^<>]*>$`),
 		"looks like a placeholder; replace it by the value, or write env:NAME",
 	},
 	{
-		lazily(`\s+(?i:env):\S*$`),
+		pattern.Lazy(`\s+(?i:env):\S*$`),
 		"has env: after other text; env:NAME is replaced only as the whole value: put the whole text into the variable",
 	},
 	{
-		lazily(`^\s+(?i:env):|^(?i:env)\s*:\s*$|^(?i:env):\s+|^(?i:env):[${]`),
+		pattern.Lazy(`^\s+(?i:env):|^(?i:env)\s*:\s*$|^(?i:env):\s+|^(?i:env):[${]`),
 		"has env: with no plain name after it; write env:NAME, without spaces and without $",
 	},
 	{
-		lazily(`^(ENV|Env|environment|Environment|process\.env|os\.environ)[:.]`),
+		pattern.Lazy(`^(ENV|Env|environment|Environment|process\.env|os\.environ)[:.]`),
 		"is not a reference to an environment variable" + useEnv,
 	},
 }
 
 // elsewhere matches references to stores of secrets in the forms of other tools.
-var elsewhere = lazily(`^(?i:(aws[-_]?)?(ssm(-secure)?|secrets?[-_]?manager|parameter[-_]?store)|arn:aws[a-z-]*:(secretsmanager|ssm)|` +
+var elsewhere = pattern.Lazy(`^(?i:(aws[-_]?)?(ssm(-secure)?|secrets?[-_]?manager|parameter[-_]?store)|arn:aws[a-z-]*:(secretsmanager|ssm)|` +
 	`(hashicorp[-_]?)?vault|op|file|gcp[-_]?secret[-_]?manager|azure[-_]?key[-_]?vault|akv|doppler|infisical|sops|kms):`)
-
-// lazily returns a pattern that is compiled when it is first needed: a function that reads single
-// resources need not compile all of them at its start.
-func lazily(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-}
 
 // literalHint returns why a text cannot be meant literally as a value, or "" if it can. It quotes
 // nothing of the text.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/retry"
 )
@@ -70,10 +71,10 @@ func (c *checker) retry(path string, r *retrying, out *catalog.Endpoint) {
 
 // finalForm is the form of a final status. 2xx is success, and 1xx is not an answer, so neither can
 // be final.
-var finalForm = lazily(`^[345](xx|[0-9][0-9])$`)
+var finalForm = pattern.Lazy(`^[345](xx|[0-9][0-9])$`)
 
 var (
-	rateForm = lazily(`^([0-9]{1,9})/([smh])$`)
+	rateForm = pattern.Lazy(`^([0-9]{1,9})/([smh])$`)
 	rateUnit = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}
 )
 

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"webhook-relay/shared/egress"
+	"webhook-relay/shared/pattern"
 )
 
 // cleanURL returns a URL of the configuration in the form in which it is sent:
@@ -79,7 +80,7 @@ func checkURLText(raw string) error {
 	return nil
 }
 
-var badEscape = lazily(`%([^0-9A-Fa-f]|[0-9A-Fa-f][^0-9A-Fa-f]|.?$)`)
+var badEscape = pattern.Lazy(`%([^0-9A-Fa-f]|[0-9A-Fa-f][^0-9A-Fa-f]|.?$)`)
 
 // The characters that need no escape (RFC 3986, appendix A), and the percent sign that begins one.
 const (
@@ -101,13 +102,13 @@ func encodeURL(text, plain string) string {
 }
 
 // hostForm is the form of a name in DNS. It allows underscores, because some names have them.
-var hostForm = lazily(
+var hostForm = pattern.Lazy(
 	`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$`,
 )
 
 // numericHost matches hosts that some resolvers read as an IPv4 address although they are not in
 // dotted notation.
-var numericHost = lazily(`(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$`)
+var numericHost = pattern.Lazy(`(^|\.)(0[xX][0-9A-Fa-f]*|[0-9]+)$`)
 
 // maxHostBytes is the length of the longest name in DNS.
 const maxHostBytes = 253

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"webhook-relay/shared/aws/protocol"
+	"webhook-relay/shared/pattern"
 )
 
 // Answer is what a service answered.
@@ -88,7 +89,7 @@ func bare(code string) string { return strings.TrimSuffix(strings.ToLower(code),
 // for it: "One or more parameters are invalid. Reason: Message must be shorter than 262144 bytes.",
 // "Invalid parameter: Message too long", "Total size of the entries in the request is over the
 // limit.", "Input length must be less than or equal to 262144".
-var tooLong = lazily(
+var tooLong = pattern.Lazy(
 	`(?i)must be shorter than|too long|over the limit|exceed(s|ed)? the (maximum|limit|max)|` +
 		`length (must be )?less than or equal to|MaxMessageSize`,
 )

@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
+
+	"webhook-relay/shared/pattern"
 )
 
 const (
@@ -21,9 +23,9 @@ const (
 
 var (
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-	bucketForm = lazily(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`)
+	bucketForm = pattern.Lazy(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`)
 	// namesEvent finds an expression with the event's id or a value of it.
-	namesEvent = lazily(`\{[^{}]*\b(id|data|headers)\b[^{}]*\}`)
+	namesEvent = pattern.Lazy(`\{[^{}]*\b(id|data|headers)\b[^{}]*\}`)
 )
 
 // parseBucket reads the address of an object in S3, without its scheme.

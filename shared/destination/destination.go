@@ -6,9 +6,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"webhook-relay/shared/aws/protocol"
+	"webhook-relay/shared/pattern"
 )
 
 // Kind is an AWS service that can be a destination.
@@ -151,20 +151,14 @@ func (k Kind) must() kind {
 // The forms of what follows the account in an ARN. The first group is the name. How long it may be
 // is in kind: a pattern that counts to 512 takes a millisecond to compile.
 var (
-	queueForm    = lazily(`^([A-Za-z0-9_-]+(\.fifo)?)$`)
-	busForm      = lazily(`^event-bus/([A-Za-z0-9/._-]+)$`)
-	functionForm = lazily(`^function:([A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?)$`)
-	machineForm  = lazily(`^stateMachine:([A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?)$`)
-	streamForm   = lazily(`^stream/([A-Za-z0-9_.-]+)$`)
-	deliveryForm = lazily(`^deliverystream/([A-Za-z0-9_.-]+)$`)
-	groupForm    = lazily(`^log-group:([A-Za-z0-9_/.#-]+)$`)
+	queueForm    = pattern.Lazy(`^([A-Za-z0-9_-]+(\.fifo)?)$`)
+	busForm      = pattern.Lazy(`^event-bus/([A-Za-z0-9/._-]+)$`)
+	functionForm = pattern.Lazy(`^function:([A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?)$`)
+	machineForm  = pattern.Lazy(`^stateMachine:([A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?)$`)
+	streamForm   = pattern.Lazy(`^stream/([A-Za-z0-9_.-]+)$`)
+	deliveryForm = pattern.Lazy(`^deliverystream/([A-Za-z0-9_.-]+)$`)
+	groupForm    = pattern.Lazy(`^log-group:([A-Za-z0-9_/.#-]+)$`)
 )
-
-// lazily returns a pattern that is compiled when it is first needed: every function links this
-// package, and most never need it.
-func lazily(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-}
 
 // nameIn returns the name in what follows the account in an ARN.
 func (k kind) nameIn(resource string) (name string, ok bool) {
@@ -202,7 +196,7 @@ func Is(url string) bool {
 }
 
 var (
-	arnForm = lazily(
+	arnForm = pattern.Lazy(
 		`^arn:(aws[a-z-]*):([a-z]+):([a-z]{2}(-[a-z]+)+-[0-9]{1,2}):([0-9]{12}):(.+)$`,
 	)
 	errNoARN = errors.New(

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"encoding/json"
 	"log/slog"
+	"sync"
 	"time"
 
 	"webhook-relay/shared/telemetry/metric"
@@ -10,22 +11,25 @@ import (
 
 // directive tells CloudWatch which members of a line are metrics, and which dimensions they have:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
-// All lines of a kind have the same directive, so it is encoded once.
-type directive struct{ attr slog.Attr }
+// All lines of a kind have the same directive. It is encoded with the first of them, because a
+// function writes few kinds.
+type directive func() slog.Attr
 
 func newDirective(dimensions [][]string, names ...string) directive {
-	type definition struct{ Name string }
-	type metricDirective struct {
-		Namespace  string
-		Dimensions [][]string
-		Metrics    []definition
-	}
-	d := metricDirective{Namespace: metric.Namespace, Dimensions: dimensions}
-	for _, name := range names {
-		d.Metrics = append(d.Metrics, definition{name})
-	}
-	encoded, _ := json.Marshal([]metricDirective{d}) // encoding strings cannot fail
-	return directive{slog.Any("CloudWatchMetrics", json.RawMessage(encoded))}
+	return sync.OnceValue(func() slog.Attr {
+		type definition struct{ Name string }
+		type metricDirective struct {
+			Namespace  string
+			Dimensions [][]string
+			Metrics    []definition
+		}
+		d := metricDirective{Namespace: metric.Namespace, Dimensions: dimensions}
+		for _, name := range names {
+			d.Metrics = append(d.Metrics, definition{name})
+		}
+		encoded, _ := json.Marshal([]metricDirective{d}) // encoding strings cannot fail
+		return slog.Any("CloudWatchMetrics", json.RawMessage(encoded))
+	})
 }
 
 var (
@@ -52,7 +56,7 @@ func (l Log) measure(attrs []slog.Attr, d directive, values ...slog.Attr) []slog
 	}
 	now := slog.Int64("Timestamp", time.Now().UnixMilli())
 	attrs = append(
-		attrs, slog.Attr{Key: "_aws", Value: slog.GroupValue(now, d.attr)},
+		attrs, slog.Attr{Key: "_aws", Value: slog.GroupValue(now, d())},
 		slog.String(metric.Relay, l.Relay),
 	)
 	return append(attrs, values...)

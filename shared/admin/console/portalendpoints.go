@@ -6,12 +6,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
 )
@@ -168,7 +168,7 @@ func (v *visit) portalSpec(f portalForm) (map[string]any, error) {
 }
 
 // notInNames are the characters that a name does not have.
-var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+var notInNames = pattern.Lazy(`[^a-z0-9]+`)
 
 // nameOf makes the name of an endpoint from its URL.
 func nameOf(address string) string {
@@ -176,7 +176,7 @@ func nameOf(address string) string {
 	if err != nil {
 		return ""
 	}
-	name := notInNames.ReplaceAllString(strings.ToLower(u.Hostname()), "-")
+	name := notInNames().ReplaceAllString(strings.ToLower(u.Hostname()), "-")
 	return strings.Trim(name[:min(len(name), 50)], "-")
 }
 

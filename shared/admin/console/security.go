@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed assets
@@ -45,7 +46,7 @@ func (v *visit) secure() {
 
 // assetVersions are hashes of the assets, by name. They are in the addresses, so that a browser
 // keeps an asset for ever and still gets a new one at once.
-var assetVersions = func() map[string]string {
+var assetVersions = sync.OnceValue(func() map[string]string {
 	versions := map[string]string{}
 	files, _ := fs.Glob(assets, "assets/*") // the pattern is well formed
 	for _, name := range files {
@@ -54,11 +55,11 @@ var assetVersions = func() map[string]string {
 		versions[path.Base(name)] = hex.EncodeToString(sum[:6])
 	}
 	return versions
-}()
+})
 
 // assetURL returns the address of an asset.
 func (v *visit) assetURL(name string) string {
-	return v.root + "/assets/" + name + "?v=" + assetVersions[name]
+	return v.root + "/assets/" + name + "?v=" + assetVersions()[name]
 }
 
 // keep lets a browser keep the answer for ever, if its address has its version.
@@ -78,6 +79,6 @@ func (v *visit) asset(path string) {
 		return
 	}
 	v.w.Header().Set("Content-Type", mediaTypes[name[strings.LastIndexByte(name, '.'):]])
-	v.keep(assetVersions[name])
+	v.keep(assetVersions()[name])
 	_, _ = bytes.NewReader(b).WriteTo(v.w) // the client may have gone
 }

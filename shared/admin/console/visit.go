@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay/access"
 )
 
@@ -177,7 +177,7 @@ func (v *visit) refused(err error, form func(*visit) error) error {
 
 // fleeting are the parts of a page that differ each time: how long ago something was, and the
 // sealed positions in lists.
-var fleeting = regexp.MustCompile(`<time [^>]*>|(next|back)=[^"&]*`)
+var fleeting = pattern.Lazy(`<time [^>]*>|(next|back)=[^"&]*`)
 
 // show writes a page. Its ETag is made of what it shows, so a page that has not changed is not sent
 // again.
@@ -192,7 +192,7 @@ func (v *visit) show(status int, p page, content templ.Component) error {
 	h := v.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	if p.live && status == http.StatusOK {
-		sum := sha256.Sum256(fleeting.ReplaceAllLiteral(b.Bytes(), nil))
+		sum := sha256.Sum256(fleeting().ReplaceAllLiteral(b.Bytes(), nil))
 		tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 		h.Set("ETag", tag)
 		if v.r.Header.Get("If-None-Match") == tag {

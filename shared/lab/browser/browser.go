@@ -56,6 +56,9 @@ func Start(t *testing.T) context.Context {
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-quic", true), chromedp.DisableGPU,
+		// Chrome, unlike the headless shell of npm, gives a frame of another site a process of its
+		// own, in which a test of the page does not see it.
+		chromedp.Flag("disable-site-isolation-trials", true),
 	)
 	// Chrome's sandbox works neither for root nor, on many systems, without an installation.
 	if os.Geteuid() == 0 || path == fetched() {

@@ -1,9 +1,11 @@
 package invoke_test
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,11 +17,12 @@ import (
 // asks for its first event, with that of a Go Lambda function that does nothing.
 func BenchmarkColdStart(b *testing.B) {
 	empty := filepath.Join(b.TempDir(), "bootstrap")
-	compile(b, "./testdata/empty", empty)
-	for name, env := range environments(b) {
+	compileEmpty(b, empty)
+	all := environments(b)
+	dir := build(b, slices.Collect(maps.Keys(all))...)
+	for name, env := range all {
 		b.Run(name, func(b *testing.B) {
-			binary := filepath.Join(b.TempDir(), name, "bootstrap")
-			compile(b, "webhook-relay/functions/"+name, binary)
+			binary := filepath.Join(dir, name, "bootstrap")
 			var reference, function time.Duration
 			for b.Loop() {
 				reference += start(b, runtimeapi.Function{Binary: empty})
@@ -33,12 +36,12 @@ func BenchmarkColdStart(b *testing.B) {
 	}
 }
 
-// compile builds with the Makefile's flags.
-func compile(b *testing.B, pkg, binary string) {
+// compileEmpty builds the function that does nothing with the Makefile's flags.
+func compileEmpty(b *testing.B, binary string) {
 	b.Helper()
 	cmd := exec.CommandContext(
 		b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
-		"-ldflags", "-s -w", "-o", binary, pkg,
+		"-ldflags", "-s -w", "-o", binary, "./testdata/empty",
 	)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

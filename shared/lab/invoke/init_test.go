@@ -20,7 +20,7 @@ func TestLittleRunsBeforeAFunctionStarts(t *testing.T) {
 	t.Parallel()
 	const mostOfOurs = 600
 	most := map[string]int{
-		"receive": 2000, "fanout": 2000, "sweep": 2000, "deliver": 2000, "admin": 5000,
+		"receive": 1800, "fanout": 1800, "sweep": 1800, "deliver": 1800, "admin": 4500,
 	}
 	dir := build(t, "receive", "fanout", "sweep", "deliver", "admin")
 	for name, limit := range most {

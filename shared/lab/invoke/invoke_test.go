@@ -19,7 +19,7 @@ const samples = "../../../events"
 
 // build runs make to build functions, and returns the folder with them. The result does not depend
 // on the environment's settings about the state of the checkout.
-func build(t *testing.T, functions ...string) string {
+func build(t testing.TB, functions ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(

@@ -3,8 +3,9 @@ package access
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
+
+	"webhook-relay/shared/pattern"
 )
 
 // Portal is how the portal of a tenant looks, and which pages may embed it.
@@ -32,15 +33,15 @@ const (
 
 var (
 	// originForm has no character that ends a source in a Content-Security-Policy.
-	originForm = regexp.MustCompile(
+	originForm = pattern.Lazy(
 		`^(https://(\*\.)?[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1))(:[0-9]{1,5})?$`,
 	)
-	colourForm = regexp.MustCompile(`^#[0-9A-Fa-f]{6}$`)
+	colourForm = pattern.Lazy(`^#[0-9A-Fa-f]{6}$`)
 )
 
 // isOrigin tells whether text is an origin. Its host has at most 253 characters, as in the DNS.
 func isOrigin(text string) bool {
-	return len(text) <= len("https://*.:65535")+253 && originForm.MatchString(text)
+	return len(text) <= len("https://*.:65535")+253 && originForm().MatchString(text)
 }
 
 // Fault is what is wrong with a field of a Portal.
@@ -64,7 +65,7 @@ func (p Portal) Faults() []Fault {
 				"%.100q is not an origin such as https://app.example.com, without a path", origin)
 		}
 	}
-	if p.Accent != "" && !colourForm.MatchString(p.Accent) {
+	if p.Accent != "" && !colourForm().MatchString(p.Accent) {
 		add("accent", "%.20q is not a colour such as #0b57b0", p.Accent)
 	}
 	if !slices.Contains([]string{"", "light", "dark"}, p.Scheme) {

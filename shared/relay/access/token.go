@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/big"
-	"regexp"
 	"strings"
 	"time"
 
+	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay/format"
 )
 
@@ -78,7 +78,7 @@ const (
 
 // tokenForm is the form of a token's text. The prefix and the checksum let programs that search
 // repositories for secrets recognise it.
-var tokenForm = regexp.MustCompile(`^rly_(read|operate|admin)_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$`)
+var tokenForm = pattern.Lazy(`^rly_(read|operate|admin)_([0-9A-Za-z]{43})([0-9A-Za-z]{6})$`)
 
 // newText returns a new token of a role: its text, to be shown once.
 func newText(role Role) string {
@@ -101,7 +101,7 @@ func digits(n *big.Int, width int) string {
 
 // parse returns the hash of a token's text. Error: ErrMalformed.
 func parse(text string) (hash string, err error) {
-	if !tokenForm.MatchString(text) {
+	if !tokenForm().MatchString(text) {
 		return "", fmt.Errorf("%w: %d characters of another form", ErrMalformed, len(text))
 	}
 	body := text[:len(text)-sumLength]
