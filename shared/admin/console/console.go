@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"webhook-relay/shared/admin"
@@ -50,7 +51,8 @@ type server struct {
 
 // site is the console, or the portals.
 type site struct {
-	pages *http.ServeMux
+	// pages is made by the first request to one: a start for a request to the API needs none.
+	pages func() *http.ServeMux
 	menu  []entry
 }
 
@@ -71,8 +73,8 @@ func New(c Config) (*Console, error) {
 			c.Documents, access.NewTokens(c.Documents, c.Now), c.Now,
 		),
 		owners:  access.NewTenants(c.Documents, c.Now),
-		console: &site{pages: consolePages(), menu: entries},
-		portal:  &site{pages: portalPages(), menu: portalEntries},
+		console: &site{pages: sync.OnceValue(consolePages), menu: entries},
+		portal:  &site{pages: sync.OnceValue(portalPages), menu: portalEntries},
 	}}, nil
 }
 
@@ -167,12 +169,13 @@ func (v *visit) enter(path string) error {
 	v.api = client.InProcess(v.API, v.principal(), v.tenant)
 	inner := v.r.Clone(v.r.Context())
 	inner.URL.Path, inner.URL.RawPath = cmp.Or(path, "/"), ""
-	h, pattern := v.site.pages.Handler(inner)
+	h, pattern := v.site.pages().Handler(inner)
 	if _, ok := h.(pageHandler); !ok || pattern == "" {
 		return errNotFound
 	}
 	// the ServeMux sets the values of the path
-	v.site.pages.ServeHTTP(v.w, inner.WithContext(context.WithValue(v.r.Context(), visitKey{}, v)))
+	inner = inner.WithContext(context.WithValue(v.r.Context(), visitKey{}, v))
+	v.site.pages().ServeHTTP(v.w, inner)
 	return v.err
 }
 
