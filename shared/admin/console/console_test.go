@@ -467,6 +467,28 @@ func TestTypesAreShown(t *testing.T) {
 	}
 }
 
+// TestASilentSourceIsShown: in the list and on its page, with since when it is silent.
+func TestASilentSourceIsShown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.put("", "/v1/sources/shop", map[string]any{"provider": "none", "expect": "1h"})
+	r.put("", "/v1/sources/heard", map[string]any{"provider": "none"})
+	r.sweeps(3)
+	b := r.signedIn(access.Read, "")
+	for path, wants := range map[string][]string{
+		"/sources":       {`<span class="badge bad">silent</span>`},
+		"/sources/shop":  {"none yet", "Next one expected by", "Silent since"},
+		"/sources/heard": {"Newest webhook"},
+	} {
+		page := b.get(path).Body.String()
+		for _, want := range wants {
+			if strings.Count(page, want) != 1 {
+				t.Errorf("%s has not one %s:\n%s", path, want, page)
+			}
+		}
+	}
+}
+
 // TestTryShowsWhatATransformChanges: what is sent, and how it differs from what came.
 func TestTryShowsWhatATransformChanges(t *testing.T) {
 	t.Parallel()
