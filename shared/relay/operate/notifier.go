@@ -27,6 +27,7 @@ const (
 	SubscriptionFailing = "subscription.failing"  // a transform fails again and again
 	SourceSilent        = "source.silent"         // no webhook for too long
 	SourceResumed       = "source.resumed"        // a webhook has ended that silence
+	TypeDrifted         = "type.drifted"          // events do not fit the schema any more
 )
 
 // notice is the body of one of the relay's own events, in the form that Standard Webhooks
@@ -52,6 +53,8 @@ type noticeData struct {
 	LastAt      *time.Time `json:"lastAt,omitempty"`
 	ExpectedBy  *time.Time `json:"expectedBy,omitempty"`
 	SilentSince *time.Time `json:"silentSince,omitempty"`
+	At          *string    `json:"at,omitempty"`
+	Problem     string     `json:"problem,omitempty"`
 }
 
 // Notifier sends the relay's own events: it puts them in the ingest queue, as events of the source
@@ -169,6 +172,20 @@ func (n *Notifier) tellPulse(
 	happened := c.Source + " " + strconv.FormatInt(c.SilentSince.UnixMilli(), 10)
 	return n.tell(ctx, happened, "", notice{
 		Type: eventType, At: c.At.UTC().Truncate(time.Millisecond), Data: data,
+	})
+}
+
+// TellDrifted sends the event for a type whose events do not fit its schema any more: at most one a
+// day for a place in the document.
+func (n *Notifier) TellDrifted(ctx context.Context, d DriftedType) error {
+	happened := strings.Join([]string{
+		d.Source, d.Type, place(d.Result.At), d.At.UTC().Format(time.DateOnly),
+	}, " ")
+	return n.tell(ctx, happened, "", notice{
+		Type: TypeDrifted, At: d.At.UTC(), Data: noticeData{
+			Source: d.Source, EventType: d.Type, EventID: d.EventID, At: &d.Result.At,
+			Problem: d.Result.Problem,
+		},
 	})
 }
 

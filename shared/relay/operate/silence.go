@@ -187,7 +187,8 @@ func (r *sweep) watches() bool {
 	return r.cfg.Documents != nil && r.cfg.Catalogs != nil && r.cfg.Notifier != nil
 }
 
-// watch looks for sources that have become silent, or have ended their silence. counted is the
+// watch looks for sources that have become silent, or have ended their silence, and for types that
+// have drifted. counted is the
 // first hour whose events were not all counted; gap is how far the sweep was behind.
 func (r *sweep) watch(counted time.Time, gap time.Duration) error {
 	if !r.watches() {
@@ -212,7 +213,7 @@ func (r *sweep) watch(counted time.Time, gap time.Duration) error {
 			err = each(found, r.judge)
 		}
 	}
-	return errors.Join(err, each(found, r.savePulses), r.forget(docs))
+	return errors.Join(err, each(found, r.savePulses), r.compare(docs), r.forget(docs))
 }
 
 // watched reads the documents of watchCollection, by key.
@@ -382,12 +383,16 @@ func (r *sweep) savePulses(p *pulses) error {
 	return err
 }
 
-// forget deletes the documents of tenants that have no sources any more.
+// forget deletes the documents of tenants that have no sources any more, and of sources that are
+// gone.
 func (r *sweep) forget(docs map[string][]byte) error {
 	var gone []string
 	for key := range docs {
-		tenant, is := strings.CutPrefix(key, pulsePrefix)
-		if is && len(r.sources[tenant]) == 0 {
+		if tenant, is := strings.CutPrefix(key, pulsePrefix); is && len(r.sources[tenant]) == 0 {
+			gone = append(gone, key)
+		}
+		if source, is := strings.CutPrefix(key, typesPrefix); is &&
+			!slices.Contains(r.sources[""], source) {
 			gone = append(gone, key)
 		}
 	}

@@ -85,7 +85,8 @@ type Listeners interface {
 // that has waiting deliveries is counted again 7 hours, 13 hours, a day and so on after its
 // beginning, until they have all ended.
 //
-// It also tells of sources that have become silent: see Pulse.
+// It also tells of sources that have become silent, and of types whose events do not fit their
+// schemas any more: see Pulse and Drift.
 //
 // The Sweeper does not find deliveries of an event that was recorded only hours after its
 // acceptance.
@@ -112,6 +113,7 @@ func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	began := s.cfg.Now()
 	r := &sweep{
 		Sweeper: s, ctx: ctx, began: time.Now(), now: began, heard: map[string]*beats{},
+		checked: map[checkedType]*checked{},
 	}
 	endpoints, err := r.learn()
 	if err != nil {
@@ -156,7 +158,9 @@ type sweep struct {
 	// by tenant: its catalog's state, and the names of its sources if it has some
 	states  map[string]catalog.State
 	sources map[string][]string
-	heard   map[string]*beats // by source: what the run has looked at
+	// what the run has looked at
+	heard   map[string]*beats // by source
+	checked map[checkedType]*checked
 
 	mu     sync.Mutex
 	report SweepReport
@@ -475,6 +479,7 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 	}
 	l.tally.add(o)
 	r.hear(o)
+	r.check(o)
 	f := finding{event: o.EventID, at: o.ReceivedAt}
 	l.sum.Events++
 	l.sum.Deliveries += len(wanted)
