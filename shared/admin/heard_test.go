@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/operate"
+	schemas "webhook-relay/shared/schema"
 )
 
 // hours lets hours pass, with a sweep after each.
@@ -94,5 +96,64 @@ func TestSourcesShowWhetherTheyAreSilent(t *testing.T) {
 			list.Items[1].Heard.SilentSince == nil {
 			t.Errorf("%q: %+v", tenant, list)
 		}
+	}
+}
+
+// TestTypesShowTheirDrift: to the operator, because the example may be another tenant's event.
+func TestTypesShowTheirDrift(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	boss := r.token(access.Admin, "")
+	r.send(request{
+		method: "PUT", path: "/v1/sources/shop", token: boss, header: ifNone,
+		body: map[string]any{
+			"provider": "none", "tenant": "acme", "types": []any{
+				map[string]any{"name": "order", "schema": map[string]any{"required": []string{"id"}}},
+				map[string]any{"name": "other"},
+			},
+		},
+	}).wants(200, nil)
+	record := func(n int, result relay.SchemaResult) string {
+		at := r.clock.now()
+		id := relay.EventID("acme", "shop", fmt.Sprint(n))
+		_, err := relay.RecordEvent(t.Context(), &r.ledger, relay.EventRecord{
+			Event: relay.Event{
+				ID: id, Source: "shop", Tenant: "acme", Type: "order", Trust: "verified",
+				ReceivedAt: at, Schema: &result,
+			},
+			RoutedAt: at, ExpiresAt: at.Add(time.Hour * 24 * 30),
+		})
+		must(t, err)
+		return id
+	}
+	for n := range 10 {
+		record(n, relay.SchemaResult{Status: schemas.Passed})
+	}
+	r.hours(1)
+	failed := relay.SchemaResult{Status: schemas.Failed, At: "/id", Problem: "is missing"}
+	id := record(10, failed)
+	r.hours(4)
+	types := func(tenant string) map[string][]admin.Drift {
+		var list typeList
+		r.send(request{
+			method: "GET", path: "/v1/types", token: r.token(access.Read, tenant),
+		}).wants(200, &list)
+		all := map[string][]admin.Drift{}
+		for _, v := range list.Items {
+			all[v.Name] = v.Drift
+		}
+		return all
+	}
+	got := types("")["order"]
+	if len(got) != 1 || got[0].At != "/id" || got[0].Problem != "is missing" || got[0].Event != id ||
+		got[0].Since.IsZero() || got[0].SeenAt.IsZero() || types("")["other"] != nil {
+		t.Errorf("%+v", got)
+	}
+	if got := types("acme"); len(got) != 2 || got["order"] != nil {
+		t.Errorf("a tenant sees %+v", got)
+	}
+	r.clock.add(25 * time.Hour)
+	if got := types(""); got["order"] != nil {
+		t.Errorf("a day later: %+v", got)
 	}
 }
