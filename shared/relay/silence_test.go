@@ -317,3 +317,25 @@ func TestWhatWasToldAndNotSaved(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsKnownOfSourcesIsKept for as long as the relay runs, and expires afterwards.
+func TestWhatIsKnownOfSourcesIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched(t, 0)
+		w.hour(1)
+		w.quietFor(201 * 24)
+		docs, _, err := w.documents.DocumentsIn(
+			t.Context(), "sources", operate.DocumentRange{Limit: 10},
+		)
+		if err != nil || len(docs) != 1 {
+			t.Fatalf("%+v, %v", docs, err)
+		}
+		if left := time.Until(docs[0].ExpiresAt); left < 300*24*time.Hour {
+			t.Errorf("it is kept for %s", left)
+		}
+		if w.documents.writes > 5 {
+			t.Errorf("%d writes", w.documents.writes)
+		}
+	})
+}

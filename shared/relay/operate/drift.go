@@ -159,7 +159,7 @@ func (r *sweep) check(o EventOutcome) {
 
 // compare looks for types whose events do not fit their schemas any more. docs are those of
 // watchCollection, by key.
-func (r *sweep) compare(docs map[string][]byte) error {
+func (r *sweep) compare(docs map[string]Document) error {
 	now := r.now.UTC().Truncate(time.Second)
 	bySource := map[string]map[string]*checked{}
 	for key, c := range r.checked {
@@ -172,7 +172,7 @@ func (r *sweep) compare(docs map[string][]byte) error {
 	var failed []error
 	for source, types := range bySource {
 		// A document that cannot be read is begun anew.
-		doc, _ := decodeTypes(docs[typesPrefix+source])
+		doc, _ := decodeTypes(docs[typesPrefix+source].Body)
 		changed := false
 		for name, c := range types {
 			l := doc.line(name)
@@ -238,6 +238,7 @@ func (r *sweep) saveTypes(source string, doc typesDoc) error {
 	doc.Version = format.Version
 	_, err := r.cfg.Documents.PutDocument(r.ctx, watchCollection, Document{
 		Key: typesPrefix + source, Body: pack(format.Encode(doc)),
+		ExpiresAt: relay.Expiry(r.now, watchKept),
 	}, AnyVersion)
 	return err
 }

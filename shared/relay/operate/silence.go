@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
 )
@@ -29,6 +30,9 @@ const (
 	// missedSweep is how far the sweep's cursor is behind if a sweep was left out: the relay may
 	// have been off, and the silence its own.
 	missedSweep = 3 * time.Hour
+	// watchKept is how long a document stays after a relay is gone. It is written again when half
+	// of the time is over.
+	watchKept = 400 * 24 * time.Hour
 )
 
 // watchCollection has what the sweep knows of sources: a document for each tenant under pulsePrefix
@@ -217,8 +221,8 @@ func (r *sweep) watch(counted time.Time, gap time.Duration) error {
 }
 
 // watched reads the documents of watchCollection, by key.
-func (r *sweep) watched() (map[string][]byte, error) {
-	all := map[string][]byte{}
+func (r *sweep) watched() (map[string]Document, error) {
+	all := map[string]Document{}
 	for from, more := "", true; more; more = from != "" {
 		docs, next, err := r.cfg.Documents.DocumentsIn(
 			r.ctx, watchCollection, DocumentRange{From: from, Limit: MaxDocuments},
@@ -227,7 +231,7 @@ func (r *sweep) watched() (map[string][]byte, error) {
 			return nil, err
 		}
 		for _, d := range docs {
-			all[d.Key] = d.Body
+			all[d.Key] = d
 		}
 		from = next
 	}
@@ -236,13 +240,14 @@ func (r *sweep) watched() (map[string][]byte, error) {
 
 // pulsesOf returns the sources of a tenant with what the run has heard of them.
 func (r *sweep) pulsesOf(
-	tenant string, docs map[string][]byte, gap time.Duration,
+	tenant string, docs map[string]Document, gap time.Duration,
 ) (*pulses, error) {
 	now := r.now.UTC().Truncate(time.Second)
 	p := &pulses{tenant: tenant}
-	if body := docs[pulsePrefix+tenant]; body != nil {
+	if d, is := docs[pulsePrefix+tenant]; is {
 		// A document that cannot be read is begun anew.
-		p.doc, _ = decodePulses(body)
+		p.doc, _ = decodePulses(d.Body)
+		p.changed = d.ExpiresAt.Sub(now) < watchKept/2
 	}
 	if p.doc.Since.IsZero() || gap > missedSweep {
 		p.doc.Since, p.changed = now, true
@@ -379,13 +384,14 @@ func (r *sweep) savePulses(p *pulses) error {
 	p.doc.Version = format.Version
 	_, err := r.cfg.Documents.PutDocument(r.ctx, watchCollection, Document{
 		Key: pulsePrefix + p.tenant, Body: pack(format.Encode(p.doc)),
+		ExpiresAt: relay.Expiry(r.now, watchKept),
 	}, AnyVersion)
 	return err
 }
 
 // forget deletes the documents of tenants that have no sources any more, and of sources that are
 // gone.
-func (r *sweep) forget(docs map[string][]byte) error {
+func (r *sweep) forget(docs map[string]Document) error {
 	var gone []string
 	for key := range docs {
 		if tenant, is := strings.CutPrefix(key, pulsePrefix); is && len(r.sources[tenant]) == 0 {
