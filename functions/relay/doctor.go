@@ -254,13 +254,8 @@ func (d *doctor) endpoints(ctx context.Context) (found []finding, err error) {
 // aWeek is what the usual gap between webhooks is computed from.
 const aWeek = 7 * 24 * time.Hour
 
-// silences is how many usual gaps a source may be silent, and quiet how long at least.
-const (
-	silences = 10
-	quiet    = time.Hour
-)
-
-// sources compares the time since the last webhook of each source with its usual gap.
+// sources tells how often the webhooks of each source come, and what the hourly sweep knows of its
+// silence.
 func (d *doctor) sources(ctx context.Context) (found []finding, err error) {
 	stats, err := client.Get[struct{ Items []admin.Stats }](
 		ctx, d.api.Client, client.Path("v1", "stats"),
@@ -276,38 +271,38 @@ func (d *doctor) sources(ctx context.Context) (found []finding, err error) {
 			last[s.Name] = s.At
 		}
 	}
-	for part, err := range client.Pages[idSource, admin.Scanned](
+	for part, err := range client.Pages[admin.SourceView, admin.Scanned](
 		ctx, d.api.Client, client.Path("v1", "sources"), nil,
 	) {
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range part.Items {
-			found = append(found, d.source(s.Spec.Name, accepted, last))
+			found = append(found, d.source(s, accepted[s.Spec.Name], last[s.Spec.Name]))
 		}
 	}
 	return found, nil
 }
 
-// source judges a source. The time of its last webhook is known to the hour.
-func (d *doctor) source(
-	name string, accepted map[string]int, last map[string]time.Time,
-) finding {
-	f := finding{Result: isOK, What: name}
-	if accepted[name] == 0 {
-		f.Result, f.Detail = isWarn, "no webhook in a week"
-		f.Do = "check the URL and the secret at its provider; refused ones: GET /v1/refused"
-		return f
+// source judges a source by its webhooks in a week. The hour of the last one is known.
+func (d *doctor) source(s admin.SourceView, accepted int, last time.Time) finding {
+	f := finding{Result: isOK, What: s.Spec.Name, Detail: "no webhook in a week"}
+	if accepted > 0 {
+		gap := (aWeek / time.Duration(accepted)).Round(time.Minute)
+		f.Detail = fmt.Sprintf(
+			"%s in a week, one every %s or so, the last one in the hour of %s",
+			plural(accepted, "webhook"), strings.TrimSuffix(gap.String(), "0s"), when(last),
+		)
 	}
-	gap := (aWeek / time.Duration(accepted[name])).Round(time.Minute)
-	silent := max(0, d.now.Sub(last[name].Add(time.Hour))).Round(time.Minute)
-	f.Detail = fmt.Sprintf(
-		"%s in a week, one every %s or so, the last one in the hour of %s",
-		plural(accepted[name], "webhook"), strings.TrimSuffix(gap.String(), "0s"),
-		when(last[name]),
-	)
-	if silent > max(silences*gap, quiet) {
+	switch h := s.Heard; {
+	case h != nil && h.SilentSince != nil && !h.SilentSince.Before(last):
 		f.Result, f.Do = isWarn, "it is silent for longer than usual: look at its provider"
+		if h.ExpectedBy != nil {
+			f.Detail += fmt.Sprintf(", the next one was expected by %s", when(*h.ExpectedBy))
+		}
+	case accepted == 0 && (h == nil || h.ExpectedBy == nil):
+		f.Result = isWarn
+		f.Do = "check the URL and the secret at its provider; refused ones: GET /v1/refused"
 	}
 	return f
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
 )
 
@@ -23,25 +24,29 @@ func TestClocksThatDiffer(t *testing.T) {
 	}
 }
 
-// TestSilentSources: a source that is silent for ten times its usual gap, and an hour, is told.
+// TestSilentSources: a source that the sweep found silent is told, unless a webhook came since.
 func TestSilentSources(t *testing.T) {
 	t.Parallel()
 	d := &doctor{now: noon}
+	last := noon.Add(-3 * time.Hour).Truncate(time.Hour)
+	at := func(after time.Duration) *time.Time { t := last.Add(after); return &t }
 	for name, tt := range map[string]struct {
 		accepted int
-		ago      time.Duration // of the end of the hour of the last webhook
+		heard    *admin.Heard
 		want     string
 	}{
-		"busy":            {7 * 24 * 60, 0, isOK},
-		"busy, then none": {7 * 24 * 60, 2 * time.Hour, isWarn},
-		"busy, an hour":   {7 * 24 * 60, time.Hour, isOK},
-		"daily":           {7, 3 * 24 * time.Hour, isOK},
-		"never":           {0, 0, isWarn},
+		"heard":                 {7, &admin.Heard{LastAt: at(0), ExpectedBy: at(4 * time.Hour)}, isOK},
+		"not looked at yet":     {7, nil, isOK},
+		"silent":                {7, &admin.Heard{SilentSince: at(9 * time.Minute), ExpectedBy: at(time.Hour)}, isWarn},
+		"silent, since heard":   {7, &admin.Heard{SilentSince: at(-26 * time.Hour)}, isOK},
+		"never":                 {0, nil, isWarn},
+		"never, and expected":   {0, &admin.Heard{SilentSince: at(0)}, isWarn},
+		"none in a week, usual": {0, &admin.Heard{LastAt: at(-9 * 24 * time.Hour), ExpectedBy: at(99 * time.Hour)}, isOK},
 	} {
-		f := d.source(name, map[string]int{name: tt.accepted}, map[string]time.Time{
-			name: noon.Add(-tt.ago - time.Hour),
-		})
-		if f.Result != tt.want || f.What != name || f.Detail == "" {
+		v := admin.SourceView{Spec: admin.SourceSpec{Name: name}, Heard: tt.heard}
+		f := d.source(v, tt.accepted, last)
+		if f.Result != tt.want || f.What != name || f.Detail == "" ||
+			(f.Do == "") != (tt.want == isOK) {
 			t.Errorf("%s: %+v, want %s", name, f, tt.want)
 		}
 	}

@@ -53,6 +53,7 @@ var examples = map[string][]string{
 	"types get":      {"relay types get shop order.created"},
 	"types check":    {"relay types check old/relay.yaml relay.yaml   # in CI: exit status 1"},
 	"types infer":    {"relay types infer --source stripe --since 7d"},
+	"types drift":    {"relay types drift --source stripe --since 7d   # exit status 1 if events do not fit"},
 	"tenants list":   {"relay tenants list"},
 	"tenants get":    {"relay tenants get acme"},
 	"tenants put":    {`relay tenants put acme --name "Acme Inc."`},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/operate"
 )
 
@@ -16,6 +17,9 @@ func newSweeper(l *localRelay) (*operate.Sweeper, error) {
 		Deliveries: ledger, Cursors: ledger,
 		Delivery: l.queues[deliveryQueue], Retry: l.queues[retryQueue],
 		Documents: l.store.Documents(), Listeners: l.listeners,
+		Catalogs: l.catalog, Notifier: operate.NewNotifier(
+			relay.NewRouter(l.catalog, nil, catalogTTL, time.Now), l.queues[ingestQueue],
+		),
 	})
 }
 

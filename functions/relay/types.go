@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ type typesCommand struct {
 	Get   getTypeCommand    `cmd:"" help:"Show an event type, with its schema and example."`
 	Check checkTypesCommand `cmd:"" help:"Find what a new configuration file changes in schemas that receivers may stumble over."`
 	Infer inferTypesCommand `cmd:"" help:"Propose types with schemas, from the events on record."`
+	Drift driftTypesCommand `cmd:"" help:"Compare the events on record with the schemas of their types."`
 }
 
 // typesOf reads the types of a source; "": of all sources.
@@ -61,6 +63,9 @@ func (c *listTypesCommand) Run(ctx context.Context, inv *invocation) error {
 			checked := "no schema"
 			if t.Schema != nil {
 				checked = t.Validate
+			}
+			if n := len(t.Drift); n > 0 {
+				checked += fmt.Sprintf(", drift at %s", cmp.Or(t.Drift[0].At, "/"))
 			}
 			description := t.Description
 			if t.Deprecated {
@@ -181,7 +186,8 @@ func schemasIn(path string) (map[string]*schema.Schema, error) {
 	return all, nil
 }
 
-type inferTypesCommand struct {
+// sampleFlags say which events on record are read.
+type sampleFlags struct {
 	relayFlags
 	Source string `help:"Name of the source." required:""`
 	Type   string `help:"Only this type."`
@@ -189,10 +195,54 @@ type inferTypesCommand struct {
 	Limit  int    `help:"How many events of all types to read at most." default:"200"`
 }
 
+// each reads the events, the newest first, and calls do for each that has a type.
+func (c *sampleFlags) each(
+	ctx context.Context, api *connection, do func(e eventItem, body []byte),
+) error {
+	query := url.Values{"source": {c.Source}, "from": {"-" + time.Duration(c.Since).String()}}
+	if c.Type != "" {
+		query.Set("type", c.Type)
+	}
+	for read := 0; ; {
+		query.Set("limit", strconv.Itoa(min(c.Limit-read, 100)))
+		page, err := client.Get[struct {
+			Items []eventItem
+			Next  string
+		}](ctx, api.Client, client.Path("v1", "events"), query)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Items {
+			if read++; e.Type == "" {
+				continue
+			}
+			body, err := api.Do(ctx, client.Request{
+				Method: http.MethodGet, Path: client.Path("v1", "events", e.ID, "body"),
+			})
+			if err != nil {
+				return err
+			}
+			do(e, body.Body)
+		}
+		if page.Next == "" || read >= c.Limit {
+			return nil
+		}
+		query.Set("next", page.Next)
+	}
+}
+
+type inferTypesCommand struct{ sampleFlags }
+
 // Run prints the types that a source could have, in the form of the configuration file.
 func (c *inferTypesCommand) Run(ctx context.Context, inv *invocation) error {
 	return c.calls(ctx, inv, func(api *connection) error {
-		found, err := c.look(ctx, api)
+		found := map[string]*schema.Inference{}
+		err := c.each(ctx, api, func(e eventItem, body []byte) {
+			if found[e.Type] == nil {
+				found[e.Type] = &schema.Inference{}
+			}
+			found[e.Type].Add(body)
+		})
 		if err != nil {
 			return err
 		}
@@ -218,42 +268,136 @@ func (c *inferTypesCommand) Run(ctx context.Context, inv *invocation) error {
 	})
 }
 
-// look reads events, and returns what they have in common, by type.
-func (c *inferTypesCommand) look(
+type driftTypesCommand struct{ sampleFlags }
+
+// errDrift means that there are events that do not fit.
+var errDrift = errors.New("events do not fit the schemas of their types")
+
+// misfit is a place at which events of a type are not as the schema says.
+type misfit struct {
+	Type    string `json:"type"`
+	At      string `json:"at"`
+	Problem string `json:"problem"`
+	Events  int    `json:"events"` // with this problem
+	Of      int    `json:"of"`     // that were compared
+	Example string `json:"example,omitempty"`
+}
+
+// comparedType is a type with the events that were compared with its schema.
+type comparedType struct {
+	schema  *schema.Schema
+	seen    schema.Inference
+	events  int
+	misfits []*misfit
+}
+
+// Run compares events with the schemas that are in force now. What the hourly sweep has found is in
+// the list of types.
+func (c *driftTypesCommand) Run(ctx context.Context, inv *invocation) error {
+	return c.calls(ctx, inv, func(api *connection) error {
+		types, err := c.types(ctx, api)
+		if err != nil {
+			return err
+		}
+		err = c.each(ctx, api, func(e eventItem, body []byte) {
+			if t := types[e.Type]; t != nil {
+				t.compare(e, body)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		return tellMisfits(inv, types)
+	})
+}
+
+// types returns the types that have a schema.
+func (c *driftTypesCommand) types(
 	ctx context.Context, api *connection,
-) (map[string]*schema.Inference, error) {
-	query := url.Values{"source": {c.Source}, "from": {"-" + time.Duration(c.Since).String()}}
-	if c.Type != "" {
-		query.Set("type", c.Type)
+) (map[string]*comparedType, error) {
+	all, err := typesOf(ctx, api, c.Source)
+	if err != nil {
+		return nil, err
 	}
-	found, read := map[string]*schema.Inference{}, 0
-	for {
-		query.Set("limit", strconv.Itoa(min(c.Limit-read, 100)))
-		page, err := client.Get[struct {
-			Items []eventItem
-			Next  string
-		}](ctx, api.Client, client.Path("v1", "events"), query)
+	types := map[string]*comparedType{}
+	for _, t := range all {
+		if t.Schema == nil || c.Type != "" && t.Name != c.Type {
+			continue
+		}
+		compiled, err := schema.Compile(t.Schema)
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range page.Items {
-			if read++; e.Type == "" {
+		types[t.Name] = &comparedType{schema: compiled}
+	}
+	if len(types) == 0 {
+		return nil, fmt.Errorf(
+			"source %s describes no such type with a schema: %w", c.Source, catalog.ErrNotFound,
+		)
+	}
+	return types, nil
+}
+
+// compare notes an event. One whose body is no JSON is left out: its document has another form.
+func (t *comparedType) compare(e eventItem, body []byte) {
+	if !t.seen.Add(body) {
+		return
+	}
+	t.events++
+	found := t.schema.Check(body)
+	if found.Status != schema.Failed {
+		return
+	}
+	at := slices.IndexFunc(t.misfits, func(m *misfit) bool {
+		return m.At == found.At && m.Problem == found.Problem
+	})
+	if at < 0 {
+		at = len(t.misfits)
+		t.misfits = append(t.misfits, &misfit{
+			Type: e.Type, At: found.At, Problem: found.Problem, Example: e.ID,
+		})
+	}
+	t.misfits[at].Events++
+}
+
+// tellMisfits prints what does not fit, and which members of a schema no event has.
+func tellMisfits(inv *invocation, types map[string]*comparedType) error {
+	var rows [][]cell
+	events, wrong := 0, 0
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		t := types[name]
+		events += t.events
+		wrong += len(t.misfits)
+		for _, at := range t.seen.Unseen(t.schema) {
+			t.misfits = append(t.misfits, &misfit{
+				Type: name, At: at, Problem: "is in no event", Events: t.events,
+			})
+		}
+		for _, m := range t.misfits {
+			m.Of = t.events
+			if inv.json {
+				if err := inv.document(m); err != nil {
+					return err
+				}
 				continue
 			}
-			body, err := api.Do(ctx, client.Request{
-				Method: http.MethodGet, Path: client.Path("v1", "events", e.ID, "body"),
+			rows = append(rows, []cell{
+				text(m.Type), text(cmp.Or(m.At, "/")), text(m.Problem),
+				text(fmt.Sprintf("%d of %d", m.Events, m.Of)), text(m.Example),
 			})
-			if err != nil {
-				return nil, err
-			}
-			if found[e.Type] == nil {
-				found[e.Type] = &schema.Inference{}
-			}
-			found[e.Type].Add(body.Body)
 		}
-		if page.Next == "" || read >= c.Limit {
-			return found, nil
-		}
-		query.Set("next", page.Next)
 	}
+	inv.note("%s compared", plural(events, "event"))
+	if len(rows) > 0 {
+		if err := inv.table([]column{
+			{title: "TYPE"}, {title: "PLACE"}, {title: "PROBLEM"}, {title: "EVENTS"},
+			{title: "EXAMPLE", spare: 1},
+		}, rows); err != nil {
+			return err
+		}
+	}
+	if wrong > 0 {
+		return errDrift
+	}
+	return nil
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -14,6 +16,7 @@ import (
 	"webhook-relay/shared/lambda/handler"
 	"webhook-relay/shared/lambda/settings"
 	"webhook-relay/shared/lambda/start"
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/listen"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/telemetry"
@@ -43,6 +46,10 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
 		Documents:     dynamo.NewDocuments(tables, s.LedgerTable),
 		Jobs:          lambda.NewStarter(cfg, s.AdminFunction),
 		Listeners:     listeners,
+		Catalogs:      catalog,
+		Notifier: operate.NewNotifier(
+			relay.NewRouter(catalog, nil, 0, time.Now), sqs.New(queues, s.IngestQueueURL),
+		),
 	})
 	if err != nil {
 		return nil, err

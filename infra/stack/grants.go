@@ -232,11 +232,14 @@ func (r *relay) sweepGrants() []grant {
 		{actions: []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"},
 			resources: []*string{r.ledger.TableArn()}},
 		// When sweep puts a delivery back, it extends the retention of its event, and reads its
-		// body. It also writes the statistics, and notes which hours it has to count again.
-		r.count("evt_*", "doc/stats*"),
+		// body. It also writes the statistics, notes which hours it has to count again, and keeps
+		// what it knows of the sources. It looks up which hours have events.
+		r.count("evt_*", "doc/stats*", "doc/sources"),
 		r.lead(
 			[]string{"dynamodb:DeleteItem", "dynamodb:Query"}, "doc/stats-tally", "doc/jobs-open",
+			"doc/sources",
 		),
+		r.lead([]string{"dynamodb:Query"}, "hours"),
 		{actions: []string{"s3:GetObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{
 			actions: []string{"dynamodb:Query"},
@@ -246,7 +249,7 @@ func (r *relay) sweepGrants() []grant {
 		},
 		{
 			actions:   []string{"sqs:SendMessage"},
-			resources: []*string{r.delivery.QueueArn(), r.retry.QueueArn()},
+			resources: []*string{r.delivery.QueueArn(), r.retry.QueueArn(), r.ingest.QueueArn()},
 		},
 		// admin works on jobs
 		{actions: []string{"lambda:InvokeFunction"}, resources: []*string{r.admin.FunctionArn()}},

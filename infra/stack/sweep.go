@@ -28,6 +28,7 @@ func (r *relay) addSweep() error {
 		LedgerTable:      *r.ledger.TableName(),
 		DeliveryQueueURL: *r.delivery.QueueUrl(),
 		RetryQueueURL:    *r.retry.QueueUrl(),
+		IngestQueueURL:   *r.ingest.QueueUrl(),
 		AdminFunction:    *r.admin.FunctionName(),
 		ListenPrefix:     r.listenPrefix(),
 	})

@@ -13,6 +13,7 @@ import (
 
 	"webhook-relay/shared/config"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/operate"
 )
 
 // Managed tells who manages a resource, and when it was changed.
@@ -35,6 +36,29 @@ type SourceView struct {
 
 	Path string     `json:"path" doc:"Where the partner POSTs to" example:"/in/github"`
 	Spec SourceSpec `json:"spec" doc:"As in the configuration file"`
+
+	Heard *Heard `json:"heard,omitempty" doc:"What the hourly sweep knows of its webhooks. Left out: nothing yet"`
+}
+
+// Heard is what the hourly sweep knows of the webhooks of a source.
+type Heard struct {
+	LastAt      *time.Time `json:"lastAt,omitempty" doc:"When the newest one came. Left out: there was none"`
+	ExpectedBy  *time.Time `json:"expectedBy,omitempty" doc:"Until when the next one should come. Left out: that is not known"`
+	SilentSince *time.Time `json:"silentSince,omitempty" doc:"The source is silent for too long, since then. Left out: it is not"`
+}
+
+// noteHeard adds to sources of the caller's what the sweep knows of them.
+func (s *server) noteHeard(ctx context.Context, shown []SourceView) error {
+	pulses, err := operate.Pulses(ctx, s.LedgerDocuments, callOf(ctx).tenant)
+	for i := range shown {
+		if p, known := pulses[shown[i].Spec.Name]; known {
+			shown[i].Heard = &Heard{
+				LastAt: unlessZero(p.LastAt), ExpectedBy: unlessZero(p.ExpectedBy),
+				SilentSince: unlessZero(p.SilentSince),
+			}
+		}
+	}
+	return err
 }
 
 // EndpointView is an endpoint as the API shows it.
@@ -58,6 +82,8 @@ type view[V any] struct {
 	plural string // in paths and ids of routes
 	of     func(c *call, r catalog.Resource) V
 	spec   reflect.Type
+	// note adds to what is shown what is not in the catalog; nil: nothing
+	note func(ctx context.Context, shown []V) error
 }
 
 func registerResources(r *registrar) {
@@ -69,6 +95,7 @@ func registerResources(r *registrar) {
 				Path: "/in/" + catalog.Qualify(c.tenant, r.Name),
 			}
 		},
+		note: r.noteHeard,
 	}
 	registerKind(r, sources)
 	handlePut(r, sources, justPut, noSecret)
@@ -101,6 +128,13 @@ func registerResources(r *registrar) {
 	}
 	registerKind(r, subscriptions)
 	handlePut(r, subscriptions, justPut, noSecret)
+}
+
+func (v view[V]) noted(ctx context.Context, shown []V) error {
+	if v.note == nil {
+		return nil
+	}
+	return v.note(ctx, shown)
 }
 
 // NameInput is the path parameter of a resource.
@@ -157,8 +191,11 @@ func registerKind[V any](r *registrar, v view[V]) {
 		if err != nil {
 			return nil, err
 		}
-		next, err := r.seal(ctx, place, nil)
 		items := mapped(found, func(res catalog.Resource) V { return v.of(c, res) })
+		if err := v.noted(ctx, items); err != nil {
+			return nil, err
+		}
+		next, err := r.seal(ctx, place, nil)
 		return page(items, next, Scanned{Scanned: len(found)}), err
 	}, func(op *huma.Operation) {
 		op.Description += " Secrets, headers and authentication are left out."
@@ -169,7 +206,11 @@ func registerKind[V any](r *registrar, v view[V]) {
 		if err != nil {
 			return nil, err
 		}
-		return &viewAnswer[V]{ETag: etag(res.Revision), Body: v.of(c, res)}, nil
+		shown := []V{v.of(c, res)}
+		if err := v.noted(ctx, shown); err != nil {
+			return nil, err
+		}
+		return &viewAnswer[V]{ETag: etag(res.Revision), Body: shown[0]}, nil
 	})
 	handle(r, v.plural+".delete", func(ctx context.Context, in *deleteInput) (*struct{}, error) {
 		return nil, r.deleteResource(ctx, v.kind, *in, func(res catalog.Resource) any {
@@ -191,9 +232,11 @@ func handlePut[I, V, O any](
 		if err != nil {
 			return nil, err
 		}
-		return &viewAnswer[O]{
-			ETag: etag(res.Revision), Body: answer(v.of(callOf(ctx), res), secret),
-		}, nil
+		shown := []V{v.of(callOf(ctx), res)}
+		if err := v.noted(ctx, shown); err != nil {
+			return nil, err
+		}
+		return &viewAnswer[O]{ETag: etag(res.Revision), Body: answer(shown[0], secret)}, nil
 	}, func(op *huma.Operation) {
 		op.RequestBody = &huma.RequestBody{
 			Required: true, Content: map[string]*huma.MediaType{"application/json": {

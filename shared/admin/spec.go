@@ -30,6 +30,7 @@ type SourceSpec struct {
 	Tenant     *TenantOfSpec     `json:"tenant,omitempty" doc:"To whom the events belong"`
 	Validate   string            `json:"validate,omitempty" enum:"flag,refuse,reject" doc:"What happens to an event that the schema of its type does not allow"`
 	Types      []TypeSpec        `json:"types,omitempty" doc:"What it sends"`
+	Expect     string            `json:"expect,omitempty" doc:"How long it may be silent before source.silent is sent, 1h to 720h. Left out: learned" example:"26h"`
 }
 
 // TypeSpec is a type of event of a source.
@@ -209,6 +210,7 @@ func specOfSource(s catalog.Source) SourceSpec {
 		Name: s.Name, Provider: v.Provider, Secrets: maskedAll(s.Secrets), HMAC: specOfHMAC(v.HMAC),
 		Once: v.Once, URL: v.URL, AllowedIPs: v.AllowedIPs, Settings: maskedValues(v.Settings),
 		Validate: string(s.Validation), Types: mapped(s.Types, specOfType),
+		Expect: durationText(s.Expect),
 	}
 	if s.Tenant != nil {
 		out.Tenant = &TenantOfSpec{*s.Tenant}

@@ -124,7 +124,7 @@ var keys = map[string]string{
 	"RatePer": "rate_limit",
 	"Names":   "name", "Managers": "manager", "ManagedBy": "manager",
 	"SecretsMade": "secrets", "Retiring": "secrets", "Sends": "send",
-	"Destination": "destination", "Validation": "validate",
+	"Destination": "destination", "Validation": "validate", "Expect": "expect",
 	"FrameAncestors": "frame_ancestors",
 	"LogoURL":        "logo_url", "RefreshURL": "refresh_url",
 }

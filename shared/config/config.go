@@ -51,9 +51,10 @@ type source struct {
 	EventID   *locator `yaml:"event_id"`
 	Once      string   `yaml:"once"`
 
-	Tenant   *tenantOf `yaml:"tenant"`
-	Validate string    `yaml:"validate"`
-	Types    *types    `yaml:"types"`
+	Tenant   *tenantOf      `yaml:"tenant"`
+	Validate string         `yaml:"validate"`
+	Types    *types         `yaml:"types"`
+	Expect   *time.Duration `yaml:"expect"`
 
 	URL        string            `yaml:"url"`
 	AllowedIPs []string          `yaml:"allowed_ips"`
@@ -328,6 +329,16 @@ func (c *checker) source(path string, s source) catalog.Source {
 			Settings: c.settings(path, s.Settings),
 		}}
 	c.types(path, s, &out)
+	if s.Expect != nil {
+		if out.Expect = *s.Expect; out.Expect < catalog.MinExpect ||
+			out.Expect > catalog.MaxExpect {
+			c.fail(
+				path+".expect", "%s is not between %s and %s; silent sources are looked for once an hour",
+				shortDuration(out.Expect), shortDuration(catalog.MinExpect),
+				shortDuration(catalog.MaxExpect),
+			)
+		}
+	}
 	if trigger.Is(s.Provider) {
 		c.trigger(path, s)
 		return out

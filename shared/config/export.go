@@ -169,6 +169,9 @@ func (x *exporter) source(s catalog.Source) source {
 	if !s.Learns() { // otherwise its provider has sent them
 		out.Secrets = x.secrets(s.Secrets, "source", s.Name)
 	}
+	if s.Expect > 0 {
+		out.Expect = &s.Expect
+	}
 	if t := s.Tenant; t != nil {
 		out.Tenant = &tenantOf{ID: t.ID, Header: t.Header, JSON: t.JSON, Optional: t.Optional}
 	}

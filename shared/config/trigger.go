@@ -10,7 +10,7 @@ import (
 )
 
 // ofTriggers are the keys of a source that is fed by a queue.
-var ofTriggers = []string{"name", "provider", "tenant", "types", "validate"}
+var ofTriggers = []string{"name", "provider", "tenant", "types", "validate", "expect"}
 
 // trigger checks a source that a service in AWS feeds: nothing of it concerns HTTP, and it is the
 // operator's, whose stack has its queue.

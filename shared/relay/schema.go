@@ -32,6 +32,14 @@ func (r *SchemaResult) status() string {
 	return string(r.Status)
 }
 
+// Decided returns whether the event fits: schema.Passed or schema.Failed; "": that is not known.
+func (r *SchemaResult) Decided() schema.Status {
+	if r == nil || r.Status == schema.Unchecked {
+		return ""
+	}
+	return r.Status
+}
+
 // text tells what is wrong, and where.
 func (r SchemaResult) text() string {
 	if r.At == "" {

@@ -85,3 +85,23 @@ func TestInfer(t *testing.T) {
 		t.Error("a schema of nothing")
 	}
 }
+
+func TestUnseen(t *testing.T) {
+	t.Parallel()
+	s := compile(t, `{"properties": {"id": {}, "note": {"properties": {"by": {}}}, "a/b": {},
+		"lines": {"items": {"$ref": "#/$defs/line"}}}, "$defs": {"line": {"properties": {
+		"sku": {}, "qty": {}, "of": {"$ref": "#/$defs/line"}}}}}`)
+	var f schema.Inference
+	if got := f.Unseen(s); got != nil {
+		t.Errorf("of no document: %v", got)
+	}
+	for _, d := range []string{
+		`{"id": 1, "lines": []}`, `{"id": null, "lines": [{"sku": "a"}, {"sku": "b", "of": {"qty": 1}}]}`,
+	} {
+		f.Add([]byte(d))
+	}
+	want := []string{"/a~1b", "/lines/0/of/of", "/lines/0/of/sku", "/lines/0/qty", "/note"}
+	if diff := cmp.Diff(want, f.Unseen(s)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+
+	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // Inference proposes a schema from documents. The zero value has seen none.
@@ -92,4 +94,26 @@ func (f *Inference) Schema() map[string]any {
 		out["required"] = required
 	}
 	return out
+}
+
+// Unseen returns the JSON pointers of the members that a schema describes and that no document had,
+// sorted. What is below such a member is left out. Members that only anyOf, oneOf or conditions
+// describe are not looked for.
+func (f *Inference) Unseen(s *Schema) []string { return s.unseen("", s.root, f) }
+
+func (s *Schema) unseen(at string, of *jsonschema.Schema, f *Inference) (all []string) {
+	flat := s.flat(of)
+	for _, name := range slices.Sorted(maps.Keys(flat.properties)) {
+		inner := at + "/" + escape(name)
+		switch member := f.members[name]; {
+		case member != nil:
+			all = append(all, s.unseen(inner, flat.properties[name], member)...)
+		case f.objects > 0:
+			all = append(all, inner)
+		}
+	}
+	if f.element != nil && len(flat.items) > 0 {
+		all = append(all, s.unseen(at+"/0", flat.items[len(flat.items)-1], f.element)...)
+	}
+	return all
 }

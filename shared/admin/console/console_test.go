@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -463,6 +464,65 @@ func TestTypesAreShown(t *testing.T) {
 			if !strings.Contains(page, want) {
 				t.Errorf("%s has no %s:\n%s", path, want, page)
 			}
+		}
+	}
+}
+
+// TestASilentSourceIsShown: in the list and on its page, with since when it is silent.
+func TestASilentSourceIsShown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.put("", "/v1/sources/shop", map[string]any{"provider": "none", "expect": "1h"})
+	r.put("", "/v1/sources/heard", map[string]any{"provider": "none"})
+	r.sweeps(3)
+	b := r.signedIn(access.Read, "")
+	for path, wants := range map[string][]string{
+		"/sources":       {`<span class="badge bad">silent</span>`},
+		"/sources/shop":  {"none yet", "Next one expected by", "Silent since"},
+		"/sources/heard": {"Newest webhook"},
+	} {
+		page := b.get(path).Body.String()
+		for _, want := range wants {
+			if strings.Count(page, want) != 1 {
+				t.Errorf("%s has not one %s:\n%s", path, want, page)
+			}
+		}
+	}
+}
+
+// TestADriftIsShown: with the type, its place, what is wrong there, and an example.
+func TestADriftIsShown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.put("", "/v1/sources/shop", map[string]any{
+		"provider": "none", "types": []any{map[string]any{
+			"name": "order", "schema": map[string]any{"required": []string{"id"}},
+		}},
+	})
+	at := time.Now().UTC().Truncate(time.Hour).Add(-2 * time.Hour)
+	var last string
+	for n := range 11 {
+		result := relay.SchemaResult{Status: "passed"}
+		if n == 10 {
+			result = relay.SchemaResult{Status: "failed", At: "/id", Problem: "is missing"}
+		}
+		last = relay.EventID("", "shop", strconv.Itoa(n))
+		_, err := relay.RecordEvent(t.Context(), r.ledger, relay.EventRecord{
+			Event: relay.Event{
+				ID: last, Source: "shop", Type: "order", ReceivedAt: at, Body: []byte("{}"),
+				Schema: &result,
+			},
+			MessageID: last, RoutedAt: at, ExpiresAt: at.Add(5 * time.Hour).Truncate(time.Second),
+		})
+		must(t, err)
+	}
+	r.sweeps(2)
+	page := r.signedIn(access.Read, "").get("/sources/shop").Body.String()
+	for _, want := range []string{
+		"drift</span>", "<code>/id</code>", "is missing, since", "/events/" + last,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s:\n%s", want, page)
 		}
 	}
 }

@@ -32,6 +32,7 @@ type rig struct {
 	console *console.Console
 	tokens  *access.Tokens
 	ledger  *sqlite.Ledger
+	catalog *sqlite.Catalog
 	retry   *sqlite.Queue
 
 	sent    map[string][]console.Sent // by endpoint
@@ -59,7 +60,7 @@ func newRig(t testing.TB, change ...func(*admin.Config)) *rig {
 	}
 	catalogs, ledger, bodies := store.Catalog(sealer), store.Ledger(), store.Bodies(time.Hour)
 	documents := store.Documents()
-	r := &rig{t: t, ledger: ledger, retry: queue("retry")}
+	r := &rig{t: t, catalog: catalogs, ledger: ledger, retry: queue("retry")}
 	jobs := lab.Must(operate.NewJobs(operate.JobsConfig{
 		Documents: documents, Deliveries: ledger, Events: ledger, Records: ledger, Bodies: bodies,
 		Endpoints: operate.EndpointsOf(catalogs), Starter: starter{r},
@@ -95,6 +96,23 @@ type starter struct{ *rig }
 // StartJob implements operate.JobStarter.
 func (s starter) StartJob(ctx context.Context, tenant, id string) error {
 	return s.config.Jobs.Work(ctx, tenant, id)
+}
+
+// sweeps runs the sweep, as if an hour passed before each run.
+func (r *rig) sweeps(n int) {
+	r.t.Helper()
+	now := time.Now()
+	sweeper := lab.Must(operate.NewSweeper(operate.SweeperConfig{
+		Names: r.catalog, Subscriptions: r.catalog, Ledger: r.ledger, Deliveries: r.ledger,
+		Cursors: r.ledger, Delivery: r.retry, Retry: r.retry,
+		Documents: r.config.LedgerDocuments, Catalogs: r.catalog, Notifier: r.config.Notifier,
+		Now: func() time.Time { return now },
+	}))
+	for range n {
+		now = now.Add(time.Hour)
+		_, err := sweeper.Run(r.t.Context())
+		must(r.t, err)
+	}
 }
 
 // token returns a new token.

@@ -27,7 +27,8 @@ type sourceData struct {
 	subscriptions []admin.SubscriptionView
 	refused       []admin.Refused
 	reasons       []reasonCount
-	lookup        string // the provider's id that was looked up in vain
+	lookup        string                   // the provider's id that was looked up in vain
+	drifts        map[string][]admin.Drift // by type
 }
 
 // reasonCount is how many requests were refused for a reason.
@@ -64,6 +65,9 @@ func (v *visit) source() error {
 	if err := v.readRefused(&d); err != nil {
 		return err
 	}
+	if err := v.readDrifts(&d); err != nil {
+		return err
+	}
 	return v.ok(page{title: name, nav: "/sources", live: true}, sourcePage(v, d))
 }
 
@@ -94,6 +98,19 @@ func (v *visit) readRefused(d *sourceData) error {
 	})
 	d.refused = d.refused[:min(len(d.refused), pageSize)]
 	return nil
+}
+
+// readDrifts reads at which places events of a source's types do not fit any more.
+func (v *visit) readDrifts(d *sourceData) error {
+	if len(d.Spec.Types) == 0 {
+		return nil
+	}
+	all, err := get[items[admin.TypeView]](v, "/v1/types", url.Values{"source": {d.Spec.Name}})
+	d.drifts = map[string][]admin.Drift{}
+	for _, t := range all.Items {
+		d.drifts[t.Name] = t.Drift
+	}
+	return err
 }
 
 // tenantName is whose things the page is about; "": the operator's.

@@ -64,6 +64,7 @@ type sourceDoc struct {
 
 	Tenant     *catalog.TenantOf  `json:"tenant,omitempty"`
 	Validation catalog.Validation `json:"validation,omitempty"`
+	ExpectNs   time.Duration      `json:"expectNs,omitempty"`
 	// where they are not compressed, in an attribute of their own
 	Types []catalog.EventType `json:"types,omitempty"`
 }
@@ -436,6 +437,7 @@ func plainSource(it item) (catalog.Source, error) {
 	}
 	s := catalog.Source{
 		Name: name, Tenant: doc.Tenant, Types: doc.Types, Validation: doc.Validation,
+		Expect: doc.ExpectNs,
 	}
 	s.ManagedBy, s.Changed = stampOf(it)
 	if packed := binaryOf(it, typesAttribute); packed != nil {

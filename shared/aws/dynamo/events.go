@@ -138,6 +138,9 @@ func (l *Ledger) eventItem(
 	case packed != nil:
 		it[zippedAttribute] = bytesOf(packed)
 	}
+	if status := r.Schema.Decided(); status != "" {
+		it[fitsAttribute] = text(string(status[:1]))
+	}
 	pack(it, relay.EncodeEventRecord(r), body)
 	it[TimeToLive] = number(r.ExpiresAt.Unix())
 	return it, l.addEndpoints(ctx, it, endpoints)

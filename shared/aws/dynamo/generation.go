@@ -51,6 +51,7 @@ func (t *tenantCatalog) sourceItem(
 	plain.Settings = nil // sealed
 	doc := sourceDoc{
 		Version: docVersion, Verify: encode(plain), Tenant: s.Tenant, Validation: s.Validation,
+		ExpectNs: s.Expect,
 	}
 	packed := packedTypes(s.Types)
 	if packed == nil {

@@ -27,6 +27,7 @@ import (
 	"webhook-relay/shared/relay/format"
 	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/schema"
 	"webhook-relay/shared/verify"
 )
 
@@ -64,6 +65,9 @@ var (
 		{
 			Event: relay.Event{ID: relay.EventID("", "github", "2"), Receipt: "receipt",
 				Source: "github", ReceivedAt: at,
+				Schema: &relay.SchemaResult{
+					Status: schema.Failed, At: "/id", Problem: "is missing",
+				},
 				BodyRef: &relay.BodyRef{Key: "2026/01/02/github/hash", Size: 70000}},
 			MessageID: "m-2", RoutedAt: at, ExpiresAt: expires,
 		},

@@ -12,6 +12,7 @@ import (
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/schema"
 )
 
 const (
@@ -26,7 +27,7 @@ const (
 
 // The projections of Outcomes, of an event and of a delivery.
 const (
-	outcomeOfEvent    = "pk, sk, expires_at, endpoints, parts, added, mark"
+	outcomeOfEvent    = "pk, sk, expires_at, endpoints, parts, added, mark, fits"
 	outcomeOfDelivery = "pk, sk, expires_at, attempts, changed, " + statusName + ", " + dueName
 )
 
@@ -199,7 +200,7 @@ func (l *Ledger) outcomes(
 		o := &outcomes[i]
 		*o = operate.EventOutcome{
 			EventID: e.ID, Tenant: e.Tenant, Source: e.Source, Type: e.Type,
-			ReceivedAt: e.ReceivedAt, Endpoints: names,
+			ReceivedAt: e.ReceivedAt, Endpoints: names, Schema: fitsOf(e.item),
 		}
 		byEvent[o.EventID] = o
 		for _, name := range names {
@@ -220,6 +221,17 @@ func (l *Ledger) outcomes(
 		each(o)
 	}
 	return nil
+}
+
+// fitsOf returns whether an event fits the schema of its type. Its item has the first letter of the
+// status, or no such attribute if that is not known.
+func fitsOf(it item) schema.Status {
+	for _, status := range []schema.Status{schema.Passed, schema.Failed} {
+		if textOf(it, fitsAttribute) == string(status[:1]) {
+			return status
+		}
+	}
+	return ""
 }
 
 // deliveryStatus returns the id of a delivery's event, and the delivery's status.

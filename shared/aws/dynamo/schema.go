@@ -35,6 +35,7 @@ const (
 	placeAttribute      = "place"
 	zippedAttribute     = "zipped"
 	sentAttribute       = "sent"
+	fitsAttribute       = "fits"
 	versionAttribute    = "version"
 	markAttribute       = "mark"
 	attemptsAttribute   = "attempts"

@@ -140,7 +140,7 @@ func fullCatalog() catalog.Catalog {
 			{
 				Name: "open", Verify: verify.Config{Provider: "none"},
 				Tenant:    &catalog.TenantOf{JSON: "account.id", Optional: true},
-				ManagedBy: catalog.ManagedByAPI, Validation: catalog.Refuse,
+				ManagedBy: catalog.ManagedByAPI, Validation: catalog.Refuse, Expect: 26 * time.Hour,
 				Types: []catalog.EventType{
 					{
 						Name: "a.b", Description: "<é>", Schema: ` {"type": "object"}`,

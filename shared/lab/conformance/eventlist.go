@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -220,4 +221,55 @@ func ledgerEventPages(t *testing.T, l LedgerUnderTest) {
 			t.Errorf("page %q: %v, want ErrPosition", page, err)
 		}
 	}
+}
+
+// ledgerArrivals: events of all tenants from a time on, the newest hour first, until it is enough.
+func ledgerArrivals(t *testing.T, l LedgerUnderTest) {
+	var records []relay.EventRecord
+	for i, source := range []string{"arrivals-a", "acme/arrivals-b", "arrivals-c"} {
+		for n := range 3 {
+			r := record(fmt.Sprintf("%s %d", source, n))
+			r.Source, r.ReceivedAt = source, now().Add(-time.Duration(2*n)*time.Hour-
+				time.Duration(i)*time.Second)
+			records = append(records, r)
+		}
+	}
+	recordAll(t, l, records)
+	from := now().Add(-3 * time.Hour)
+	var got []string
+	var hours []time.Time
+	must(t, "Arrivals", l.Arrivals(t.Context(), from, func(k operate.EventKey) bool {
+		if strings.Contains(k.Source, "arrivals-") {
+			got = append(got, k.ID)
+			hours = append(hours, k.ReceivedAt.Truncate(time.Hour))
+			if i := slices.IndexFunc(records, func(r relay.EventRecord) bool {
+				return r.ID == k.ID
+			}); i < 0 || keyOfRecord(records[i]) != k {
+				t.Errorf("it lists %+v", k)
+			}
+		}
+		return true
+	}))
+	if !slices.IsSortedFunc(hours, func(a, b time.Time) int { return b.Compare(a) }) {
+		t.Errorf("hours %v: not the newest first", hours)
+	}
+	var want []string
+	for _, r := range records {
+		if !r.ReceivedAt.Before(from) {
+			want = append(want, r.ID)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	equal(t, "arrivals", want, slices.Compact(got))
+	calls := 0
+	must(t, "Arrivals", l.Arrivals(t.Context(), from, func(operate.EventKey) bool {
+		calls++
+		return calls < 2
+	}))
+	equal(t, "calls until it is enough", 2, calls)
+	must(t, "Arrivals", l.Arrivals(t.Context(), now().Add(5*time.Hour), func(operate.EventKey) bool {
+		t.Error("an event of the future")
+		return false
+	}))
 }

@@ -35,7 +35,7 @@ func CatalogV1() catalog.Catalog {
 				Settings:   map[string]string{"topic_arns": "arn"},
 			}, Secrets: []string{"new", "old"}, Tenant: &catalog.TenantOf{
 				JSON: "account.id", Optional: true,
-			}, Validation: catalog.Reject, Types: []catalog.EventType{{
+			}, Validation: catalog.Reject, Expect: 90 * time.Minute, Types: []catalog.EventType{{
 				Name: "order.created", Description: "An order was placed", Deprecated: true,
 				Schema: `{"type":"object"}`, Example: `{"id":1}`,
 			}}},

@@ -81,6 +81,7 @@ func Ledger(t *testing.T, fresh func(t *testing.T) LedgerUnderTest) {
 		"endpoints can be added to an event":                  ledgerAddEndpoints,
 		"an event can be had without its deliveries":          ledgerEventRecord,
 		"outcomes tell where every delivery stands":           ledgerOutcomes,
+		"arrivals are the newest events of all tenants":       ledgerArrivals,
 		"the outcomes of a busy hour come whole":              ledgerBusyOutcomes,
 		"so do those of events with many endpoints":           ledgerWideOutcomes,
 	} {

@@ -11,6 +11,7 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
+	"webhook-relay/shared/schema"
 )
 
 // SweepCursors tests an operate.SweepCursors.
@@ -126,6 +127,11 @@ func ledgerOutcomes(t *testing.T, l LedgerUnderTest) {
 		recordEvent(t, l, r)
 	}
 	put("unrouted", at)
+	for _, status := range []schema.Status{schema.Passed, schema.Failed, schema.Unchecked} {
+		r := record(string(status))
+		r.ReceivedAt, r.Schema = at, &relay.SchemaResult{Status: status}
+		recordEvent(t, l, r)
+	}
 	put("missing", at, "shipping")
 	put("mixed", at, "a", "b", "c", "d")
 	put("other hour", at.Add(-time.Hour), "shipping")
@@ -159,9 +165,12 @@ func ledgerOutcomes(t *testing.T, l LedgerUnderTest) {
 	ofMany = append(ofMany, deliveryIn("many", many[30], relay.Waiting))
 
 	got := outcomes(t, l, at)
-	equal(t, "events", 4, len(got))
+	equal(t, "events", 7, len(got))
 	for name, want := range map[string]operate.EventOutcome{
-		"unrouted": {}, "missing": {Endpoints: []string{"shipping"}}, "many": {
+		"passed":    {Schema: schema.Passed, Endpoints: record("").Endpoints},
+		"failed":    {Schema: schema.Failed, Endpoints: record("").Endpoints},
+		"unchecked": {Endpoints: record("").Endpoints},
+		"unrouted":  {}, "missing": {Endpoints: []string{"shipping"}}, "many": {
 			Endpoints: many, Deliveries: ofMany,
 		},
 		"mixed": {Endpoints: []string{"a", "b", "c", "d"}, Deliveries: mixed},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"webhook-relay/shared/destination"
 	"webhook-relay/shared/lab/cost"
 	"webhook-relay/shared/lab/page"
 	"webhook-relay/shared/relay/operate"
@@ -247,6 +248,41 @@ func TestBilledTime(t *testing.T) {
 				t.Errorf("billed %v ms, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestDeliveries: each kind of destination has its price, and messages are counted as the services
+// count them.
+func TestDeliveries(t *testing.T) {
+	t.Parallel()
+	found := map[destination.Kind]bool{}
+	byName := map[string]cost.Delivery{}
+	for _, d := range cost.Deliveries() {
+		found[d.Kind], byName[d.What] = true, d
+	}
+	for _, kind := range destination.Kinds() {
+		if !found[kind] {
+			t.Errorf("no price of %s", kind)
+		}
+	}
+	const envelope = 190 // bytes, about, of what is around the data
+	for name, tt := range map[string]struct {
+		bytes     int
+		low, high float64 // USD for a million
+	}{
+		"SQS, standard queue":                      {64 << 10, 0.40, 0.40},
+		"SQS, FIFO queue":                          {64<<10 + 1, 1.00, 1.00},
+		"EventBridge bus":                          {64 << 10, 2.00, 2.00}, // the envelope is beyond
+		"Step Functions, standard, for each state": {1 << 10, 25, 25},
+		"Kinesis, on demand":                       {1 << 10, 2 * 1024 * 0.08e-3, 2 * 1024 * 0.08e-3},
+		"Kinesis, provisioned":                     {25 << 10, 0.028, 0.028},
+		"Firehose":                                 {1 << 10, 5 * 1024 * 0.029e-3, 5 * 1024 * 0.029e-3},
+		"S3":                                       {1 << 20, 5, 5},
+		"CloudWatch Logs":                          {1000, (1000 + envelope) * 0.5e-3, (1000 + 2*envelope) * 0.5e-3},
+	} {
+		if got := byName[name].PerMillion(tt.bytes); got < tt.low-1e-9 || got > tt.high+1e-9 {
+			t.Errorf("%s of %d bytes: %f, want %f to %f", name, tt.bytes, got, tt.low, tt.high)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ func Tables(usage []Usage, fixed []Month) map[string]string {
 		"quiet": quietly(quiet), "calls": calls(small), "units": units(usage),
 		"time": lambdaTime(small), "fixed": monthly(fixed),
 		"others": others(small), "others-sizes": others(sizes), "prices": prices(),
+		"destinations": destinations(),
 	}
 }
 

@@ -1,7 +1,10 @@
 package cost
 
 // PricesAsOf is when the prices were last checked: against AWS's own pages if their text has the
-// price, else against at least one guide of 2026 that quotes them.
+// price, else against at least one guide of 2026 that quotes them. Those of Step Functions and of
+// the streams were checked in December 2026: those of express workflows and of Kinesis also against
+// tables of the tool infracost, which are made from AWS's price list. Firehose's is quoted by many
+// guides, of which those that name a region name us-east-1.
 const PricesAsOf = "June 2026"
 
 // Price is AWS's list price in us-east-1.
@@ -106,6 +109,40 @@ var (
 		Source: "https://aws.amazon.com/ec2/pricing/on-demand/#Data_Transfer",
 	}
 
+	SQSFIFO = Price{
+		What: "SQS, FIFO", USD: 0.50, Per: million,
+		Unit:   "million requests, each 64 KB of payload one",
+		Source: "https://aws.amazon.com/sqs/pricing/",
+	}
+	Transition = Price{
+		What: "Step Functions, standard", USD: 0.025, Per: 1000, Unit: "thousand state transitions",
+		Source: "https://aws.amazon.com/step-functions/pricing/",
+	}
+	ExpressRequest = Price{
+		What: "Step Functions, express", USD: 1.00, Per: million, Unit: "million requests",
+		Source: "https://aws.amazon.com/step-functions/pricing/",
+	}
+	KinesisOnDemand = Price{
+		What: "Kinesis, on demand", USD: 0.08, Per: giga, Unit: "GB, each record in whole KB",
+		Source: "https://aws.amazon.com/kinesis/data-streams/pricing/",
+	}
+	KinesisPut = Price{
+		What: "Kinesis, provisioned", USD: 0.014, Per: million, Unit: "million records, each 25 KB one",
+		Source: "https://aws.amazon.com/kinesis/data-streams/pricing/",
+	}
+	KinesisStream = Price{
+		What: "Kinesis, on demand, stream", USD: 0.04, Per: 1, Unit: "stream and hour",
+		Source: "https://aws.amazon.com/kinesis/data-streams/pricing/",
+	}
+	KinesisShard = Price{
+		What: "Kinesis, provisioned, shard", USD: 0.015, Per: 1, Unit: "shard and hour",
+		Source: "https://aws.amazon.com/kinesis/data-streams/pricing/",
+	}
+	FirehoseIngested = Price{
+		What: "Firehose", USD: 0.029, Per: giga, Unit: "GB, each record in steps of 5 KB",
+		Source: "https://aws.amazon.com/kinesis/data-firehose/pricing/",
+	}
+
 	BusEvent = Price{
 		What: "EventBridge, custom events", USD: 1.00, Per: million,
 		Unit:   "million events, each 64 KB one",
@@ -133,5 +170,7 @@ func Prices() []Price {
 		S3Put, S3Get, S3Stored, KMSRequest, KMSKey, Schedule, LogsIngested, Metric, Alarm,
 		Dashboard, TransferOut,
 		BusEvent, APIDestination, SNSPublish, SNSDelivery,
+		SQSFIFO, Transition, ExpressRequest, KinesisOnDemand, KinesisStream, KinesisPut,
+		KinesisShard, FirehoseIngested,
 	}
 }

@@ -308,6 +308,18 @@ func listed(t *testing.T, w *world) {
 	}
 }
 
+// silent: the API knows which source is.
+func silent(t *testing.T, w *world) {
+	var source struct {
+		Heard struct{ LastAt, ExpectedBy, SilentSince time.Time }
+	}
+	answer := newClient(t, w).do(t, ok, "GET", "/v1/sources/overdue", "")
+	if err := json.Unmarshal(answer, &source); err != nil || source.Heard.LastAt.IsZero() ||
+		source.Heard.ExpectedBy.IsZero() || source.Heard.SilentSince.IsZero() {
+		t.Errorf("%s: %v", answer, err)
+	}
+}
+
 // items returns the items of a list.
 func items[T any](t *testing.T, answer []byte) []T {
 	t.Helper()

@@ -66,6 +66,7 @@ func TestDeployed(t *testing.T) {
 	w := newWorld(t)
 	old := oldListener(t, w)
 	t.Run("what was lost is put back", func(t *testing.T) { swept(t, w) })
+	t.Run("the API knows which source is silent", func(t *testing.T) { silent(t, w) })
 	t.Run("an old listener is removed", func(t *testing.T) { isRemoved(t, w, old) })
 	t.Run("on a bad day webhooks are late and none is lost", func(t *testing.T) { badDay(t, w) })
 	t.Run("webhooks", func(t *testing.T) {

@@ -40,11 +40,15 @@ func swept(t *testing.T, w *world) {
 	}, 0); err != nil {
 		t.Fatal(err)
 	}
+	w.watchedSince(t, now.Add(-48*time.Hour))
 	w.sweep(
 		t, map[string]float64{metric.SweptEvents: 2, metric.LateOrMissing: 2, metric.PutBack: 2},
 	)
 	w.settled(t, unstarted.ID, "unstarted", relay.Delivered, 1)
 	w.settled(t, overdue.ID, "overdue", relay.Delivered, 2)
+	eventually(t, "it is told that the source is silent", func() bool {
+		return len(w.tellings("overdue", operate.SourceSilent)) == 1
+	})
 	if got := w.posts("unstarted", unstarted.ID); len(got) != 1 ||
 		!bytes.Equal(got[0].body, large) {
 		t.Errorf("%d POSTs of the large event", len(got))
@@ -57,6 +61,18 @@ func (w *world) nothingIsLate(t *testing.T) {
 	t.Helper()
 	w.rewind(t, time.Now().UTC())
 	w.sweep(t, map[string]float64{metric.SweptEvents: 2})
+}
+
+// watchedSince makes the sweeper believe that it has looked for silent sources since a time.
+func (w *world) watchedSince(t *testing.T, since time.Time) {
+	t.Helper()
+	documents := dynamo.NewDocuments(w.host.DynamoDB, w.host.Outputs["LedgerTable"])
+	if _, err := documents.PutDocument(t.Context(), "sources", operate.Document{
+		Key: "pulse/", ExpiresAt: since.Add(500 * 24 * time.Hour).Truncate(time.Second),
+		Body: []byte(`{"v":1,"since":"` + since.Format(time.RFC3339) + `"}`),
+	}, operate.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // rewind sets the sweeper to the last hour that it searches. A new relay's sweeper begins a day

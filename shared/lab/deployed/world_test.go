@@ -44,14 +44,15 @@ func (w *world) openLearning(t *testing.T, source string) {
 	}
 }
 
-// tellings returns the POSTs to the endpoint "operator" of one type and about one endpoint.
+// tellings returns the POSTs to the endpoint "operator" of one type, about one endpoint or source.
 func (w *world) tellings(about, eventType string) []post {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var found []post
 	for _, p := range w.got["operator"] {
 		if p.header.Get("relay-event-type") == eventType &&
-			bytes.Contains(p.body, []byte(`"endpoint":"`+about+`"`)) {
+			(bytes.Contains(p.body, []byte(`"endpoint":"`+about+`"`)) ||
+				bytes.Contains(p.body, []byte(`"source":"`+about+`"`))) {
 			found = append(found, p)
 		}
 	}
@@ -249,8 +250,11 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		Name: "publisher", Verify: verify.Config{Provider: "bearer"},
 		Secrets: []string{rand.Text()}, Tenant: &catalog.TenantOf{Header: "webhook-tenant"},
 	})
-	for _, source := range c.Sources {
+	for i, source := range c.Sources {
 		w.sources[source.Name] = source
+		if source.Name == "overdue" {
+			c.Sources[i].Expect = time.Hour
+		}
 	}
 	addTriggered(&c, endpoints)
 	demo, err := events.Demo()

@@ -83,8 +83,9 @@ type Sweep struct {
 	BodiesBucket     string `env:"RELAY_BODIES_BUCKET,notEmpty"`
 	DeliveryQueueURL string `env:"RELAY_DELIVERY_QUEUE_URL,notEmpty"`
 	RetryQueueURL    string `env:"RELAY_RETRY_QUEUE_URL,notEmpty"`
-	AdminFunction    string `env:"RELAY_ADMIN_FUNCTION,notEmpty"` // name; it works on jobs
-	ListenPrefix     string `env:"RELAY_LISTEN_PREFIX"`           // as of Fanout
+	IngestQueueURL   string `env:"RELAY_INGEST_QUEUE_URL,notEmpty"` // for the relay's own events
+	AdminFunction    string `env:"RELAY_ADMIN_FUNCTION,notEmpty"`   // name; it works on jobs
+	ListenPrefix     string `env:"RELAY_LISTEN_PREFIX"`             // as of Fanout
 }
 
 // Admin is the environment of the function admin.

@@ -155,6 +155,24 @@ func (l *Ledger) EventsIn(
 	return keys, next, nil
 }
 
+// Arrivals lists the events that were accepted lately.
+func (l *Ledger) Arrivals(
+	_ context.Context, from time.Time, each func(operate.EventKey) bool,
+) error {
+	events := l.recorded()
+	slices.SortFunc(events, func(a, b relay.EventRecord) int {
+		return b.ReceivedAt.Compare(a.ReceivedAt)
+	})
+	for _, r := range events {
+		if r.ReceivedAt.Before(from) || !each(operate.EventKey{
+			ID: r.ID, Tenant: r.Tenant, Source: r.Source, Type: r.Type, ReceivedAt: r.ReceivedAt,
+		}) {
+			break
+		}
+	}
+	return nil
+}
+
 // recorded returns the events that have not expired.
 func (l *Ledger) recorded() []relay.EventRecord {
 	l.mu.Lock()

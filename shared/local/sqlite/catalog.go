@@ -52,6 +52,7 @@ type (
 
 		Types      []catalog.EventType `json:"types,omitempty"`
 		Validation catalog.Validation  `json:"validation,omitempty"`
+		Expect     time.Duration       `json:"expect,omitempty"` // nanoseconds
 	}
 	endpointDoc struct {
 		Name string `json:"name"` // plain
@@ -226,7 +227,7 @@ func (c *Catalog) openSource(
 	}
 	s := catalog.Source{
 		Name: d.Name, Verify: d.Verify, Secrets: d.Secrets, Tenant: d.Tenant, Types: d.Types,
-		Validation: d.Validation, ManagedBy: i.by, Changed: i.changed,
+		Validation: d.Validation, Expect: d.Expect, ManagedBy: i.by, Changed: i.changed,
 	}
 	if !s.Learns() || len(s.Secrets) > 0 {
 		return s, nil

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -251,6 +252,34 @@ func (l *Ledger) EventsIn(
 		}
 	}
 	return keys, next, nil
+}
+
+// errEnough ends a query early.
+var errEnough = errors.New("enough")
+
+// Arrivals implements operate.Arrivals.
+func (l *Ledger) Arrivals(
+	ctx context.Context, from time.Time, each func(operate.EventKey) bool,
+) error {
+	err := l.store.read(ctx, func(conn *sqlite.Conn) error {
+		return exec(
+			conn, `SELECT record FROM events WHERE received >= ? AND expires > ?
+				ORDER BY received DESC`, func(stmt *sqlite.Stmt) error {
+				e, err := relay.DecodeEventRecord(blob(stmt, 0))
+				if err == nil && !each(operate.EventKey{
+					ID: e.ID, Tenant: e.Tenant, Source: e.Source, Type: e.Type,
+					ReceivedAt: e.ReceivedAt,
+				}) {
+					err = errEnough
+				}
+				return err
+			}, ceilMilli(from), time.Now().Unix(),
+		)
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
 }
 
 // AddEndpoints implements operate.Ledger.

@@ -64,7 +64,7 @@ func (l *Ledger) Outcomes(
 		}
 		o := operate.EventOutcome{
 			EventID: e.ID, Tenant: e.Tenant, Source: e.Source, Type: e.Type,
-			ReceivedAt: e.ReceivedAt, Endpoints: e.Endpoints,
+			ReceivedAt: e.ReceivedAt, Endpoints: e.Endpoints, Schema: e.Schema.Decided(),
 		}
 		err = l.store.read(ctx, func(conn *sqlite.Conn) error {
 			return exec(conn,

@@ -126,7 +126,7 @@ func (t *tenantCatalog) move(
 func (t *tenantCatalog) sealSource(ctx context.Context, s catalog.Source) (item, error) {
 	i, err := t.all.seal(ctx, t.tenant, sources, s.Name, sourceDoc{
 		Name: s.Name, Verify: s.Verify, Secrets: s.Secrets, Tenant: s.Tenant, Types: s.Types,
-		Validation: s.Validation,
+		Validation: s.Validation, Expect: s.Expect,
 	})
 	i.by, i.changed = s.ManagedBy, s.Changed
 	return i, err

@@ -19,6 +19,9 @@ type Source struct {
 
 	Types      []EventType // what it sends, by name; none: they are not described
 	Validation Validation  // what happens to an event that the schema of its type does not allow
+	// Expect is how long the source may be silent before the relay announces it, MinExpect to
+	// MaxExpect. Zero: that is learned from how often its webhooks come.
+	Expect time.Duration
 
 	// LearnUntil is the end of the window in which a handshake may bring the secret. Zero: no
 	// window is open, or there is a secret already. It is not part of the configuration: Sources
@@ -28,6 +31,13 @@ type Source struct {
 	ManagedBy Manager // "": ManagedByFile
 	Changed   Stamp
 }
+
+// MinExpect and MaxExpect are the bounds of Source.Expect. The sweep looks for silent sources once
+// an hour.
+const (
+	MinExpect = time.Hour
+	MaxExpect = 30 * 24 * time.Hour
+)
 
 // Learns tells whether the source's provider sends its secret in a handshake.
 func (s Source) Learns() bool {

@@ -5,5 +5,6 @@ func StoredFormats() map[string]any {
 	return map[string]any{
 		"job": &jobDoc{}, "sweep-cursor": &cursorDoc{}, "refused": &refusedDoc{},
 		"statistics": &statDoc{}, "tally": &tallyDoc{},
+		"source-pulses": &pulsesDoc{}, "source-types": &typesDoc{},
 	}
 }

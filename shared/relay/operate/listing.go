@@ -52,6 +52,14 @@ type EventLister interface {
 	EventsIn(ctx context.Context, q EventQuery) ([]EventKey, relay.Page, error)
 }
 
+// Arrivals tells which events came lately.
+type Arrivals interface {
+	// Arrivals calls each for the events of all tenants that were accepted not before a time, the
+	// newest hour first, until each returns false. It reads what the index has of them and nothing
+	// more. So a webhook that came twice may be listed twice. It is about a second behind.
+	Arrivals(ctx context.Context, from time.Time, each func(EventKey) bool) error
+}
+
 // EndpointsOf returns the names of endpoints in catalogs.
 func EndpointsOf(catalogs catalog.Tenants) EndpointNames {
 	return func(ctx context.Context, tenant, after string) ([]string, error) {

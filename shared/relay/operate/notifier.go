@@ -25,6 +25,9 @@ const (
 	DeliveryDead        = "delivery.dead"
 	SourceSecretLearned = "source.secret_learned" // a handshake brought a source's secret
 	SubscriptionFailing = "subscription.failing"  // a transform fails again and again
+	SourceSilent        = "source.silent"         // no webhook for too long
+	SourceResumed       = "source.resumed"        // a webhook has ended that silence
+	TypeDrifted         = "type.drifted"          // events do not fit the schema any more
 )
 
 // notice is the body of one of the relay's own events, in the form that Standard Webhooks
@@ -47,6 +50,11 @@ type noticeData struct {
 	Attempts    int        `json:"attempts,omitempty"`
 	StatusCode  int        `json:"statusCode,omitempty"`
 	Error       string     `json:"error,omitempty"`
+	LastAt      *time.Time `json:"lastAt,omitempty"`
+	ExpectedBy  *time.Time `json:"expectedBy,omitempty"`
+	SilentSince *time.Time `json:"silentSince,omitempty"`
+	At          *string    `json:"at,omitempty"`
+	Problem     string     `json:"problem,omitempty"`
 }
 
 // Notifier sends the relay's own events: it puts them in the ingest queue, as events of the source
@@ -131,6 +139,63 @@ func (n *Notifier) TellLearned(ctx context.Context, source string, at time.Time)
 			Data: noticeData{Tenant: tenant, Source: plain},
 		},
 	)
+}
+
+// PulseChange is the beginning or the end of a source's silence.
+type PulseChange struct {
+	Source      string // qualified
+	At          time.Time
+	LastAt      time.Time // its newest webhook; zero: it never had one
+	ExpectedBy  time.Time // when the next one should have come
+	SilentSince time.Time // as in Pulse
+	Reason      string    // how the expectation came about
+}
+
+// TellSilent sends the event for a source that has been silent for too long.
+func (n *Notifier) TellSilent(ctx context.Context, c PulseChange) error {
+	return n.tellPulse(ctx, SourceSilent, c, noticeData{
+		LastAt: pointerTo(c.LastAt), ExpectedBy: pointerTo(c.ExpectedBy), Reason: c.Reason,
+	})
+}
+
+// TellResumed sends the event for a source whose silence a webhook has ended.
+func (n *Notifier) TellResumed(ctx context.Context, c PulseChange) error {
+	return n.tellPulse(ctx, SourceResumed, c, noticeData{
+		LastAt: pointerTo(c.LastAt), SilentSince: pointerTo(c.SilentSince),
+	})
+}
+
+func (n *Notifier) tellPulse(
+	ctx context.Context, eventType string, c PulseChange, data noticeData,
+) error {
+	data.Tenant, data.Source = catalog.SplitName(c.Source)
+	happened := c.Source + " " + strconv.FormatInt(c.SilentSince.UnixMilli(), 10)
+	return n.tell(ctx, happened, "", notice{
+		Type: eventType, At: c.At.UTC().Truncate(time.Millisecond), Data: data,
+	})
+}
+
+// TellDrifted sends the event for a type whose events do not fit its schema any more: at most one a
+// day for a place in the document.
+func (n *Notifier) TellDrifted(ctx context.Context, d DriftedType) error {
+	happened := strings.Join([]string{
+		d.Source, d.Type, place(d.Result.At), d.At.UTC().Format(time.DateOnly),
+	}, " ")
+	return n.tell(ctx, happened, "", notice{
+		Type: TypeDrifted, At: d.At.UTC(), Data: noticeData{
+			Source: d.Source, EventType: d.Type, EventID: d.EventID, At: &d.Result.At,
+			Problem: d.Result.Problem,
+		},
+	})
+}
+
+// pointerTo returns nil for the zero time.
+func pointerTo(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 // tell sends an event. Its id is a hash of its type and of happened, so a repeat has the same id,

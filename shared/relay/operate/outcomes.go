@@ -6,6 +6,7 @@ import (
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/format"
+	"webhook-relay/shared/schema"
 )
 
 // EventOutcome tells where an event was routed, and the status of its deliveries.
@@ -15,6 +16,7 @@ type EventOutcome struct {
 	Source     string // qualified
 	Type       string
 	ReceivedAt time.Time        // as in EventRecord
+	Schema     schema.Status    // as SchemaResult.Decided returns it
 	Endpoints  []string         // as in EventRecord
 	Deliveries []DeliveryStatus // the recorded ones, in no particular order
 }

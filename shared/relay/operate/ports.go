@@ -47,5 +47,6 @@ type Ledger interface {
 	EventRecord(ctx context.Context, id string) (relay.EventRecord, error)
 	relay.EventKeeper
 	EventLister
+	Arrivals
 	Outcomes
 }

@@ -52,6 +52,9 @@ type SweeperConfig struct {
 	Documents     Documents  // of the ledger, for the statistics; nil: nothing is counted
 	Jobs          JobStarter // with Documents: resumes jobs whose worker has died; nil: none
 	Listeners     Listeners  // nil: nobody can listen
+	// With Documents: the sources and what is told of them; nil: none is watched
+	Catalogs catalog.Tenants
+	Notifier *Notifier
 }
 
 // Listeners are the people who listen to events.
@@ -82,6 +85,9 @@ type Listeners interface {
 // that has waiting deliveries is counted again 7 hours, 13 hours, a day and so on after its
 // beginning, until they have all ended.
 //
+// It also tells of sources that have become silent, and of types whose events do not fit their
+// schemas any more: see Pulse and Drift.
+//
 // The Sweeper does not find deliveries of an event that was recorded only hours after its
 // acceptance.
 type Sweeper struct{ cfg SweeperConfig }
@@ -105,7 +111,10 @@ func NewSweeper(cfg SweeperConfig) (*Sweeper, error) {
 // error joins everything that failed. The report is valid in any case.
 func (s *Sweeper) Run(ctx context.Context) (SweepReport, error) {
 	began := s.cfg.Now()
-	r := &sweep{Sweeper: s, ctx: ctx, began: time.Now(), now: began}
+	r := &sweep{
+		Sweeper: s, ctx: ctx, began: time.Now(), now: began, heard: map[string]*beats{},
+		checked: map[checkedType]*checked{},
+	}
 	endpoints, err := r.learn()
 	if err != nil {
 		return SweepReport{}, err
@@ -146,13 +155,19 @@ type sweep struct {
 	// by endpoint of the catalog: an attempt due before this time is late
 	late   map[string]time.Time
 	listed bool // everything that the ledger lists as overdue was resumed
+	// by tenant: its catalog's state, and the names of its sources if it has some
+	states  map[string]catalog.State
+	sources map[string][]string
+	// what the run has looked at
+	heard   map[string]*beats // by source
+	checked map[checkedType]*checked
 
 	mu     sync.Mutex
 	report SweepReport
 }
 
-// learn lists the qualified names of the endpoints of all tenants, and finds out from when on a
-// delivery to each endpoint is late.
+// learn lists the qualified names of the endpoints and the sources of all tenants, and finds out
+// from when on a delivery to each endpoint is late.
 func (r *sweep) learn() (endpoints []string, err error) {
 	tenants, err := r.cfg.Names.AllTenants(r.ctx)
 	if err != nil {
@@ -160,14 +175,19 @@ func (r *sweep) learn() (endpoints []string, err error) {
 	}
 	tenants = append(tenants, "")
 	r.late = map[string]time.Time{}
+	r.states, r.sources = map[string]catalog.State{}, map[string][]string{}
 	err = each(tenants, func(tenant string) error {
-		_, names, err := r.cfg.Names.Names(r.ctx, tenant)
+		sources, names, err := r.cfg.Names.Names(r.ctx, tenant)
 		if err != nil {
 			return err
 		}
-		ordered, err := r.orderedOf(tenant)
+		state, ordered, err := r.orderedOf(tenant)
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		r.states[tenant] = state
+		if len(sources) > 0 {
+			r.sources[tenant] = sources
+		}
 		for _, name := range names {
 			name = catalog.Qualify(tenant, name)
 			endpoints = append(endpoints, name)
@@ -182,13 +202,15 @@ func (r *sweep) learn() (endpoints []string, err error) {
 	return endpoints, errors.Join(err, r.learnSlow())
 }
 
-// orderedOf returns a tenant's ordered endpoints.
-func (r *sweep) orderedOf(tenant string) (map[string]catalog.Order, error) {
-	state, err := r.cfg.Subscriptions.State(r.ctx, tenant)
-	if err != nil || !state.Ordered {
-		return nil, err
+// orderedOf returns the state of a tenant's catalog, and its ordered endpoints.
+func (r *sweep) orderedOf(
+	tenant string,
+) (state catalog.State, ordered map[string]catalog.Order, err error) {
+	state, err = r.cfg.Subscriptions.State(r.ctx, tenant)
+	if err == nil && state.Ordered {
+		ordered, err = r.cfg.Subscriptions.OrderedEndpoints(r.ctx, state.Generation, tenant)
 	}
-	return r.cfg.Subscriptions.OrderedEndpoints(r.ctx, state.Generation, tenant)
+	return state, ordered, err
 }
 
 // learnSlow finds the endpoints that are slow, or were so within the last day. Their deliveries may
@@ -330,13 +352,15 @@ func (r *sweep) resume(ctx context.Context, d relay.Delivery) error {
 // lookAtEvents is the second rule. It looks at the events from the cursor to the last hour that
 // ended two hours ago.
 func (r *sweep) lookAtEvents(c *cursor) error {
-	end := r.lastHour()
+	end, began := r.lastHour(), c.at.Hour
 	err := c.run(end)
 	if c.at.Hour.Before(end) {
 		r.count(func(rep *SweepReport) {
 			rep.Partial, rep.Behind = true, int(end.Sub(c.at.Hour)/time.Hour)
 		})
 	}
+	// Before the cursor is saved: what a killed run has heard, the next one hears again.
+	err = errors.Join(err, r.watch(c.at.Hour, end.Sub(began)))
 	return errors.Join(err, c.save())
 }
 
@@ -454,6 +478,8 @@ func (r *sweep) lookAt(l *look, o EventOutcome) {
 		wanted[name] = true
 	}
 	l.tally.add(o)
+	r.hear(o)
+	r.check(o)
 	f := finding{event: o.EventID, at: o.ReceivedAt}
 	l.sum.Events++
 	l.sum.Deliveries += len(wanted)
