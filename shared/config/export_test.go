@@ -81,7 +81,7 @@ func TestAnExportedCatalogIsReadBackAsItWas(t *testing.T) {
 	}
 	text, err := config.Export(catalog.Catalog{
 		Sources: learned, Endpoints: made, Subscriptions: want.Subscriptions,
-	}, access.Portal{})
+	}, access.Tenant{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestAnExportedCatalogIsReadBackAsItWas(t *testing.T) {
 
 func TestAnEmptyCatalogIsExportedAsAnEmptyFile(t *testing.T) {
 	t.Parallel()
-	text, err := config.Export(catalog.Catalog{}, access.Portal{})
+	text, err := config.Export(catalog.Catalog{}, access.Tenant{})
 	if err != nil {
 		t.Fatal(err)
 	}

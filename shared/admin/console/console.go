@@ -70,7 +70,7 @@ func New(c Config) (*Console, error) {
 		sessions: access.NewSessions(
 			c.Documents, access.NewTokens(c.Documents, c.Now), c.Now,
 		),
-		owners:  access.NewTenants(c.Documents, c.Now),
+		owners:  access.NewTenants(c.Documents, nil, c.Now),
 		console: &site{pages: consolePages(), menu: entries},
 		portal:  &site{pages: portalPages(), menu: portalEntries},
 	}}, nil

@@ -12,9 +12,6 @@ import (
 // MaxRate is the highest number in a rate. Who takes more needs no limit.
 const MaxRate = 100_000
 
-// ErrRate means that a text is not a rate.
-var ErrRate = errors.New("not a rate")
-
 // Rate is a number of webhooks in a second, a minute or an hour. The zero Rate is no limit. Its
 // text is such as "50/s", in the configuration and in stores.
 type Rate struct {
@@ -28,7 +25,8 @@ var rateUnits = []struct {
 	per  time.Duration
 }{{"s", time.Second}, {"m", time.Minute}, {"h", time.Hour}}
 
-// ParseRate reads a rate. "" is no limit. Error: ErrRate.
+// ParseRate reads a rate. "" is no limit. The error says what is wrong with the text, and how to
+// mend it.
 func ParseRate(text string) (Rate, error) {
 	if text == "" {
 		return Rate{}, nil
@@ -40,13 +38,13 @@ func ParseRate(text string) (Rate, error) {
 		case u.name != unit || errors.Is(err, strconv.ErrSyntax):
 			continue
 		case err != nil || count < 1 || count > MaxRate:
-			return Rate{}, fmt.Errorf("%w: %.20s is not between 1 and %d", ErrRate, number, MaxRate)
+			return Rate{}, fmt.Errorf("%.20s is not between 1 and %d", number, MaxRate)
 		}
 		return Rate{Count: int(count), Per: u.per}, nil
 	}
 	return Rate{}, fmt.Errorf(
-		"%w: %.40q is not a rate; write a number a second, minute or hour, such as 50/s, 90/m or 1000/h",
-		ErrRate, text,
+		"%.40q is not a rate; write a number a second, minute or hour, such as 50/s, 90/m or 1000/h",
+		text,
 	)
 }
 
@@ -67,7 +65,7 @@ func (r Rate) String() string {
 // MarshalText implements encoding.TextMarshaler.
 func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler. Error: ErrRate.
+// UnmarshalText implements encoding.TextUnmarshaler: see ParseRate.
 func (r *Rate) UnmarshalText(text []byte) (err error) {
 	*r, err = ParseRate(string(text))
 	return err
