@@ -30,7 +30,7 @@ type tenantData struct {
 
 	etag string
 	link *admin.MadePortalLink // to its portal, made just now
-	held int                   // how many of its deliveries wait because of its rate, as far as known
+	held int                   // deliveries that wait because of its rate, as far as is known
 }
 
 func (v *visit) readTenant() (tenantData, error) {

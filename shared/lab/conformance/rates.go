@@ -13,9 +13,10 @@ func ratesOf(t *testing.T, c CatalogUnderTest, tenant string) catalog.Rates {
 	return stateOf(t, c, tenant).Rates
 }
 
-func setRates(t *testing.T, c CatalogUnderTest, tenant string, r catalog.Rates) {
+// setRates sets the rates of the tenant acme.
+func setRates(t *testing.T, c CatalogUnderTest, r catalog.Rates) {
 	t.Helper()
-	must(t, "SetRates", c.SetRates(t.Context(), tenant, r))
+	must(t, "SetRates", c.SetRates(t.Context(), "acme", r))
 }
 
 // catalogRates: the rates are in the tenant's state, later revisions replace them, and neither the
@@ -30,12 +31,12 @@ func catalogRates(t *testing.T, c CatalogUnderTest) {
 		Accepted: catalog.Rate{Count: 100, Per: time.Second}, Revision: 2,
 		Delivered: catalog.Rate{Count: 90, Per: time.Minute},
 	}
-	setRates(t, c, "acme", second)
+	setRates(t, c, second)
 	equal(t, "the rates", second, ratesOf(t, c, "acme"))
 	for _, late := range []catalog.Rates{
 		{Revision: 2}, {Accepted: catalog.Rate{Count: 5, Per: time.Hour}, Revision: 2},
 	} {
-		setRates(t, c, "acme", late)
+		setRates(t, c, late)
 		equal(t, "the rates of the latest revision", second, ratesOf(t, c, "acme"))
 	}
 	after := stateOf(t, c, "acme")
@@ -53,10 +54,10 @@ func catalogRates(t *testing.T, c CatalogUnderTest) {
 	))
 	equal(t, "the rates beside a new catalog", second, ratesOf(t, c, "acme"))
 
-	setRates(t, c, "acme", catalog.Rates{Revision: 3})
+	setRates(t, c, catalog.Rates{Revision: 3})
 	equal(t, "no rates", catalog.Rates{Revision: 3}, ratesOf(t, c, "acme"))
 	first := catalog.Rates{Accepted: catalog.Rate{Count: 7, Per: time.Hour}, Revision: 1}
-	setRates(t, c, "acme", first)
+	setRates(t, c, first)
 	equal(t, "the rates of a new tenant of the same id", first, ratesOf(t, c, "acme"))
 }
 
@@ -65,7 +66,7 @@ func catalogRates(t *testing.T, c CatalogUnderTest) {
 func catalogRatesAlone(t *testing.T, c CatalogUnderTest) {
 	t.Helper()
 	rates := catalog.Rates{Accepted: catalog.Rate{Count: 1, Per: time.Second}, Revision: 1}
-	setRates(t, c, "acme", rates)
+	setRates(t, c, rates)
 	equal(t, "the state", catalog.State{Rates: rates}, stateOf(t, c, "acme"))
 	all, err := c.AllTenants(t.Context())
 	must(t, "AllTenants", err)

@@ -96,8 +96,8 @@ type TenantRates interface {
 	SetRates(ctx context.Context, tenant string, r Rates) error
 }
 
-// Rates returns the rates of a tenant, as its cached state says. They are zero for the operator, for
-// a tenant that is not listed, and while they cannot be read: a limit must not cost a webhook.
+// Rates returns the rates of a tenant, as its cached state says. They are zero for the operator,
+// for a tenant that is not listed, and while they cannot be read: a limit must not cost a webhook.
 func (s *States) Rates(ctx context.Context, tenant string) Rates {
 	if tenant == "" {
 		return Rates{}

@@ -181,9 +181,9 @@ func (g *Gate) check(ctx context.Context, ep Limits, e *entry, reserved bool) (A
 	return g.reserveShared(ctx, ep, now)
 }
 
-// spend takes an attempt from the tenant's budget. It makes the delivery the probe if one is needed,
-// and otherwise takes an attempt from the endpoint's budget too. The attempts may begin after a
-// wait.
+// spend takes an attempt from the tenant's budget. It makes the delivery the probe if one is
+// needed, and otherwise takes an attempt from the endpoint's budget too. The attempts may begin
+// after a wait.
 func (g *Gate) spend(
 	ctx context.Context, ep Limits, e *entry, reserved bool,
 ) (a Admission, wait time.Duration, err error) {

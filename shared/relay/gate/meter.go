@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// meterPause is how long an instance rejects webhooks after the ledger has said that the rate is
-	// reached. It bounds the calls in a flood to four a second for each instance. What is unused
+	// meterPause is how long an instance rejects webhooks after the ledger has said that the rate
+	// is reached. It bounds the calls in a flood to four a second for each instance. What is unused
 	// meanwhile is not lost: a rate's unit, its burst, is longer.
 	meterPause = 250 * time.Millisecond
 	// meterTimeout is how long a webhook waits for the ledger. Then it is accepted.
