@@ -46,3 +46,20 @@ func TestParseRateRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestRatesAreStoredAs holds the stored form.
+func TestRatesAreStoredAs(t *testing.T) {
+	t.Parallel()
+	for want, r := range map[string]catalog.Rates{
+		`{"accepted":"100/s","delivered":"90/m","revision":2}`: {
+			Accepted:  catalog.Rate{Count: 100, Per: time.Second},
+			Delivered: catalog.Rate{Count: 90, Per: time.Minute}, Revision: 2,
+		},
+		`{"revision":3}`: {Revision: 3},
+	} {
+		got, err := json.Marshal(r)
+		if err != nil || string(got) != want {
+			t.Errorf("%s, error %v, want %s", got, err, want)
+		}
+	}
+}
