@@ -54,7 +54,8 @@ func (v *visit) tenantWith(link *admin.MadePortalLink) error {
 	return v.ok(page{title: d.Name, nav: "/tenants"}, tenantPageOf(v, d))
 }
 
-// heldByRate counts the deliveries that wait because of a tenant's rate, among its newest that wait.
+// heldByRate counts the deliveries that wait because of a tenant's rate, among its newest ones that
+// wait.
 func (v *visit) heldByRate(t admin.TenantView) (held int, err error) {
 	if t.Rates.Delivered == "" {
 		return 0, nil

@@ -12,7 +12,8 @@ import (
 	"webhook-relay/shared/relay/gate"
 )
 
-// TestTheRatesOfATenant are set in its form. Its page tells whether deliveries wait because of them.
+// TestTheRatesOfATenant are set in its form. Its page tells whether deliveries wait because of
+// them.
 func TestTheRatesOfATenant(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

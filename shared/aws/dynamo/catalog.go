@@ -207,8 +207,8 @@ func (c *Catalog) SetRates(ctx context.Context, tenant string, r catalog.Rates) 
 	return c.mark(ctx, key(t.partition(catalogPartition), ratesSort), r, r.Revision)
 }
 
-// mark writes a mark beside a catalog, unless a later one is there. The first revision replaces any.
-// A mark is an item of its own, so that it never meets a change of the catalog.
+// mark writes a mark beside a catalog, unless a later one is there. The first revision replaces
+// any. A mark is an item of its own, so that it never meets a change of the catalog.
 func (c *Catalog) mark(ctx context.Context, it item, doc any, revision int64) error {
 	it[docAttribute], it[revisionAttribute] = text(string(encode(doc))), number(revision)
 	in := &dynamodb.PutItemInput{TableName: &c.name, Item: it}

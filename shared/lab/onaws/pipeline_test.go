@@ -226,8 +226,8 @@ func (p *pipeline) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.script.rates.Revision > 0 {
-		if err := p.catalog.SetRates(ctx, limited, p.script.rates); err != nil {
+	if p.rates.Revision > 0 {
+		if err := p.catalog.SetRates(ctx, limited, p.rates); err != nil {
 			return err
 		}
 	}

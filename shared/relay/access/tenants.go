@@ -113,8 +113,8 @@ func (s *Tenants) Put(ctx context.Context, t Tenant, base int64) (Tenant, error)
 	return t, s.putRates(ctx, t.ID, t.Rates, t.Revision)
 }
 
-// putRates writes the rates of a tenant of a revision, if they change. After an error the tenant has
-// its new revision and its old rates, and shows both: it can be put again.
+// putRates writes the rates of a tenant of a revision, if they change. After an error the tenant
+// has its new revision and its old rates, and shows both: it can be put again.
 func (s *Tenants) putRates(
 	ctx context.Context, id string, next catalog.Rates, revision int64,
 ) error {

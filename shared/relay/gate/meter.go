@@ -43,8 +43,8 @@ func NewMeter(quotas Quotas, now func() time.Time) *Meter {
 	return &Meter{quotas: quotas, now: now, tenants: map[string]*counter{}}
 }
 
-// Count counts a webhook of a tenant. If that is over the rate, it is not counted, and Count returns
-// when to try again; zero: it was counted. After an error it was not, because the ledger does not
+// Count counts a webhook of a tenant. If that is over the rate, it is not counted, and Count
+// returns when to try again; zero: it was counted. After an error it was not, because the ledger does not
 // answer.
 func (m *Meter) Count(ctx context.Context, tenant string, r catalog.Rate) (time.Time, error) {
 	c := m.counter(tenant)

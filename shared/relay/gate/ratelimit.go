@@ -7,9 +7,9 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// How the rate limits work. Each endpoint with a limit has two lines of time, and each tenant with a
-// limit for all of its endpoints together. All instances share the lines. They reserve pieces of
-// them; a piece is as long as the interval between two attempts.
+// How the rate limits work. Each endpoint with a limit has two lines of time, and so has each
+// tenant with a limit for all of its endpoints together. All instances share the lines. They
+// reserve pieces of them; a piece is as long as the interval between two attempts.
 //
 //   - The budget. Every attempt takes a piece of it when it is made. The piece must have begun, or
 //     begin within a moment, and its start must not be further back than the burst. So in any time
