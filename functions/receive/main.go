@@ -42,6 +42,7 @@ func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, erro
 		Refusals:        operate.NewRefused(dynamo.NewDocuments(tables, s.LedgerTable), time.Now),
 		Ordered:         sqs.New(queues, s.OrderedIngestQueueURL),
 		Bodies:          s3.New(s3.NewBucket(cfg, s.BodiesBucket)),
+		Quotas:          dynamo.NewLedger(tables, s.LedgerTable, nil),
 		Fetcher:         verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 		Reporter:        reporter,
 		MaxBodyBytes:    s.MaxBodyBytes,

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"webhook-relay/shared/admin"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/operate"
 )
@@ -137,7 +138,8 @@ func (c *console) Attempted(_ context.Context, r relay.AttemptReport) {
 	}
 	if r.Held > 0 {
 		c.printf(
-			"held      %s to %s for %v", r.EventID, r.Endpoint, r.Held.Round(100*time.Millisecond),
+			"held      %s to %s for %v by %s", r.EventID, r.Endpoint,
+			r.Held.Round(100*time.Millisecond), admin.DeliveryView{Held: string(r.HeldBy)}.HeldBy(),
 		)
 	}
 	if r.Err != nil || r.Status == "" {

@@ -47,8 +47,8 @@ func (c *listDeliveriesCommand) Run(ctx context.Context, inv *invocation) error 
 func deliveryRow(d admin.DeliveryView) []cell {
 	status := cell{text: d.Status, colour: colourOf(d)}
 	switch {
-	case d.Held:
-		status.text = "held"
+	case d.Held != "":
+		status.text = "held, " + d.Held
 	case d.Reason != "":
 		status.text += ", " + d.Reason
 	}
@@ -71,8 +71,10 @@ func standing(d admin.DeliveryView) string {
 	switch status := relay.Status(d.Status); {
 	case status == relay.Dead && d.Reason != "":
 		return "dead, " + d.Reason
-	case status == relay.Waiting && d.Held:
-		return fmt.Sprintf("held until %s, then attempt %d", whenever(d.NextAt), next)
+	case status == relay.Waiting && d.Held != "":
+		return fmt.Sprintf(
+			"held until %s by %s, then attempt %d", whenever(d.NextAt), d.HeldBy(), next,
+		)
 	case status == relay.Waiting:
 		return fmt.Sprintf("waiting for attempt %d at %s", next, whenever(d.NextAt))
 	}

@@ -57,11 +57,11 @@ func TestWhereADeliveryStands(t *testing.T) {
 	failed := []admin.Attempt{{Number: 1, At: noon, Outcome: "failed_answer", StatusCode: 503}}
 	later := new(noon.Add(time.Hour))
 	for want, d := range map[string]admin.DeliveryView{
-		"held until 2026-01-02T13:00:00Z, then attempt 1": {
-			Status: "waiting", Held: true, NextAt: later,
+		"held until 2026-01-02T13:00:00Z by the rate of the tenant, then attempt 1": {
+			Status: "waiting", Held: "tenant_rate", NextAt: later,
 		},
-		"held until 2026-01-02T13:00:00Z, then attempt 2, attempt 1 at 2026-01-02T12:00:00Z: 503": {
-			Status: "waiting", Held: true, NextAt: later, Attempts: failed,
+		"held until 2026-01-02T13:00:00Z by the rate limit, then attempt 2, attempt 1 at 2026-01-02T12:00:00Z: 503": {
+			Status: "waiting", Held: "rate", NextAt: later, Attempts: failed,
 		},
 		"waiting for attempt 2 at 2026-01-02T13:00:00Z, attempt 1 at 2026-01-02T12:00:00Z: 503": {
 			Status: "waiting", NextAt: later, Attempts: failed,

@@ -100,6 +100,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		return err
 	}
 	catalogs, ledger, bodies := h.catalog, h.store.Ledger(), h.bodies()
+	quotas := &memory.Quotas{}
 	receiver, err := relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalogs, Subscriptions: catalogs, Ingest: h.queues[ingestQueue],
 		Ordered: h.queues[orderedIngest],
@@ -107,8 +108,8 @@ func (h *host) build(dir string, o hostOptions) error {
 		Learned: catalogs, Operator: operate.NewNotifier(
 			nil, h.queues[ingestQueue],
 		),
-		Refusals: operate.NewRefused(h.store.Documents(), time.Now),
-		Fetcher:  verify.Cached(egress.NewKeyFetcher(egress.Options{})),
+		Refusals: operate.NewRefused(h.store.Documents(), time.Now), Quotas: quotas,
+		Fetcher: verify.Cached(egress.NewKeyFetcher(egress.Options{})),
 	})
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func (h *host) build(dir string, o hostOptions) error {
 		return err
 	}
 	deliverer, err := relay.NewDeliverer(relay.DelivererConfig{
-		Endpoints: catalogs, Deliveries: ledger, States: ledger, Quotas: &memory.Quotas{},
+		Endpoints: catalogs, Deliveries: ledger, States: ledger, Quotas: quotas,
 		Slots: &memory.Slots{}, Bodies: bodies, Poster: standin.New(
 			dir, egress.New(egress.Options{Unguarded: !o.Guard}),
 		),

@@ -473,7 +473,7 @@ func TestConsoleTellsOfTrouble(t *testing.T) {
 	c := newConsole(&out)
 	attempt := relay.Attempt{Number: 1, Outcome: relay.FailedAnswer, StatusCode: 500}
 	for _, r := range []relay.AttemptReport{
-		{EventID: "evt_1", Endpoint: "a", Held: 30 * time.Second},
+		{EventID: "evt_1", Endpoint: "a", Held: 30 * time.Second, HeldBy: gate.HeldOpen},
 		{
 			EventID: "evt_1", Endpoint: "a",
 			Change: &gate.Change{Type: gate.EndpointOpened, Reason: "too many attempts failed"},
@@ -496,7 +496,7 @@ func TestConsoleTellsOfTrouble(t *testing.T) {
 		lines = append(lines, strings.TrimSpace(line[len("15:04:05.000 "):]))
 	}
 	want := []string{
-		"held      evt_1 to a for 30s", "opened    a: too many attempts failed", "recovered a",
+		"held      evt_1 to a for 30s by the circuit breaker", "opened    a: too many attempts failed", "recovered a",
 		"delivered evt_1 to a, attempt 1: 500 in 0 ms",
 		"dead      evt_1 to a, attempt 1: 500 in 0 ms: exhausted",
 		"failed    evt_1 to a: relay: conflict",

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"webhook-relay/shared/admin"
@@ -15,7 +18,7 @@ import (
 type tenantsCommand struct {
 	List   listTenantsCommand  `cmd:"" default:"withargs" help:"List the tenants."`
 	Get    getTenantCommand    `cmd:"" help:"Show a tenant."`
-	Put    putTenantCommand    `cmd:"" help:"Create or rename a tenant. How its portal looks is in its file: relay apply FILE --tenant ID."`
+	Put    putTenantCommand    `cmd:"" help:"Create or rename a tenant, or set its rates. How its portal looks is in its file: relay apply FILE --tenant ID."`
 	Delete deleteTenantCommand `cmd:"" help:"Delete a tenant that has no sources, endpoints and subscriptions left. Its tokens and sessions end."`
 	Portal portalCommand       `cmd:"" help:"Make a link that opens the tenant's portal once, within a minute."`
 	Logout logoutTenantCommand `cmd:"" help:"End all sessions and links of a tenant, in the portal and the console."`
@@ -25,8 +28,18 @@ var tenantColumns = []column{
 	{title: "ID"}, {title: "CREATED", spare: 1, time: true}, {title: "NAME"},
 }
 
-func tenantRow(t admin.TenantView) []cell {
+func tenantRow(t admin.TenantItem) []cell {
 	return []cell{text(t.ID), text(when(t.CreatedAt)), text(t.Name)}
+}
+
+// rateColumns and rateCells are the rates of a tenant, which a list does not have.
+var rateColumns = []column{{title: "ACCEPTS"}, {title: "DELIVERS"}}
+
+func rateCells(t admin.TenantView) []cell {
+	const none = "no limit"
+	return []cell{
+		text(cmp.Or(t.Rates.Accepted, none)), text(cmp.Or(t.Rates.Delivered, none)),
+	}
 }
 
 type listTenantsCommand struct{ listFlags }
@@ -34,7 +47,7 @@ type listTenantsCommand struct{ listFlags }
 // Run lists the tenants.
 func (c *listTenantsCommand) Run(ctx context.Context, inv *invocation) error {
 	return c.calls(ctx, inv, func(api *connection) error {
-		return list(ctx, inv, api, c.Limit, listing[admin.TenantView]{
+		return list(ctx, inv, api, c.Limit, listing[admin.TenantItem]{
 			path: client.Path("v1", "tenants"), columns: tenantColumns, row: tenantRow,
 			none: "there are no tenants; relay tenants put creates one",
 		})
@@ -51,7 +64,8 @@ func (c *getTenantCommand) Run(ctx context.Context, inv *invocation) error {
 	return c.calls(ctx, inv, func(api *connection) error {
 		return show(ctx, inv, api, client.Path("v1", "tenants", c.ID), nil,
 			func(t admin.TenantView) error {
-				return inv.table(tenantColumns, [][]cell{tenantRow(t)})
+				columns := append(slices.Clone(tenantColumns), rateColumns...)
+				return inv.table(columns, [][]cell{append(tenantRow(t.TenantItem), rateCells(t)...)})
 			})
 	})
 }
@@ -59,7 +73,25 @@ func (c *getTenantCommand) Run(ctx context.Context, inv *invocation) error {
 type putTenantCommand struct {
 	relayFlags
 	ID   string `arg:"" help:"The tenant's id: 1 to 63 of A-Z, a-z, 0-9, - and _, beginning with a letter or a digit."`
-	Name string `help:"Its name, for people." required:""`
+	Name string `help:"Its name, for people. A tenant that exists keeps its own if this is left out."`
+
+	Accepted  *string `help:"Accept so many of its webhooks, and refuse others with 429. none: no limit. Left out: as it is." placeholder:"100/s"`
+	Delivered *string `help:"Make so many attempts at all of its endpoints together; others wait. none: no limit. Left out: as it is." placeholder:"50/s"`
+}
+
+// spec returns what the command makes of a tenant, or of a new one.
+func (c *putTenantCommand) spec(was admin.TenantView) admin.TenantSpec {
+	spec := admin.TenantSpec{
+		Name: cmp.Or(c.Name, was.Name), Portal: was.Portal, Rates: was.Rates,
+	}
+	for into, rate := range map[*string]*string{
+		&spec.Rates.Accepted: c.Accepted, &spec.Rates.Delivered: c.Delivered,
+	} {
+		if rate != nil {
+			*into = strings.TrimPrefix(*rate, "none")
+		}
+	}
+	return spec
 }
 
 // Run creates or renames a tenant.
@@ -68,24 +100,32 @@ func (c *putTenantCommand) Run(ctx context.Context, inv *invocation) error {
 		answer, created, err := replace(ctx, api, client.Request{
 			Path: client.Path("v1", "tenants", c.ID),
 		}, func(was []byte) (any, error) {
-			spec := admin.TenantSpec{Name: c.Name}
-			if was == nil {
-				return spec, nil
-			}
 			var t admin.TenantView
+			if was == nil {
+				if c.Name == "" {
+					return nil, usage("there is no tenant " + c.ID + " yet: --name NAME creates it")
+				}
+				return c.spec(t), nil
+			}
 			err := json.Unmarshal(was, &t)
-			spec.Portal = t.Portal // which stays
-			return spec, err
+			return c.spec(t), err
 		})
 		if err != nil {
 			return err
 		}
 		return printAnswer(inv, answer.Body, func(t admin.TenantView) error {
-			what := "renamed"
+			what := "saved"
 			if created {
 				what = "created"
 			}
 			inv.line("tenant %s %s: %s", t.ID, what, t.Name)
+			for _, rate := range [][2]string{
+				{"accepts", t.Rates.Accepted}, {"delivers", t.Rates.Delivered},
+			} {
+				if rate[1] != "" {
+					inv.line("  %s at most %s", rate[0], rate[1])
+				}
+			}
 			return nil
 		})
 	}, true)

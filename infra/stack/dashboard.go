@@ -3,6 +3,7 @@ package stack
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -156,14 +157,19 @@ func (r *relay) webhookGraphs() []graph {
 	}
 }
 
-// ofReasons returns one line for each reason for which a webhook can be refused.
-func (r *relay) ofReasons() []line {
-	lines := make([]line, len(metric.Reasons))
-	for i, reason := range metric.Reasons {
-		lines[i] = labelled(
-			reason, metric.Namespace, metric.Refused, metric.Relay, *r.stack.StackName(),
-			metric.Reason, reason,
-		)
+// NotShown are the reasons to refuse a webhook that are not on the dashboard, which would have more
+// metrics than are free. Their senders see what is wrong by the status alone: 405 and 413.
+var NotShown = []string{metric.ReasonMethod, metric.ReasonSize}
+
+// ofReasons returns a line for each reason for which a webhook can be refused, except NotShown.
+func (r *relay) ofReasons() (lines []line) {
+	for _, reason := range metric.Reasons {
+		if !slices.Contains(NotShown, reason) {
+			lines = append(lines, labelled(
+				reason, metric.Namespace, metric.Refused, metric.Relay, *r.stack.StackName(),
+				metric.Reason, reason,
+			))
+		}
 	}
 	return lines
 }

@@ -141,8 +141,10 @@ func (r *relay) receiveGrants() []grant {
 			conditions: map[string]any{
 				"StringLike": map[string]any{"kms:EncryptionContext:name": "source/*"},
 			}},
-		// Refused requests are the only thing that receive writes into the ledger.
-		r.count("doc/refused/*"),
+		// receive writes two things into the ledger: refused requests, and what it has accepted of
+		// tenants with a rate. When such a rate is reached, it reads when it is free again.
+		r.count("doc/refused/*", "quota#accept#*"),
+		r.lead([]string{"dynamodb:GetItem"}, "quota#accept#*"),
 		{actions: []string{"s3:PutObject"}, resources: []*string{r.bodies.ArnForObjects(new("*"))}},
 		{
 			actions:   []string{"sqs:SendMessage"},

@@ -15,10 +15,11 @@ import (
 var grants = map[string][]string{
 	"ReceiveRole": {
 		"dynamodb:GetItem on {Catalog.Arn}",
+		"dynamodb:GetItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[quota#accept#*]]]",
 		"dynamodb:PutItem on {Catalog.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[learned */learned]]]",
 		"dynamodb:Query on {Catalog.Arn}",
 		"dynamodb:UpdateItem on {Catalog.Arn} if map[ForAllValues:StringEquals:map[dynamodb:Attributes:[pk sk learned]] ForAllValues:StringLike:map[dynamodb:LeadingKeys:[catalog */catalog]]]",
-		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[doc/refused/*]]]",
+		"dynamodb:UpdateItem on {Ledger.Arn} if map[ForAllValues:StringLike:map[dynamodb:LeadingKeys:[doc/refused/* quota#accept#*]]]",
 		"kms:Decrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:source/*]]",
 		"kms:Encrypt on {SecretsKey.Arn} if map[StringLike:map[kms:EncryptionContext:name:source/*]]",
 		"logs:CreateLogStream on {ReceiveLogs.Arn}",

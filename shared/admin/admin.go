@@ -112,7 +112,7 @@ func New(c Config) (http.Handler, error) {
 	s := &server{
 		Config:  c,
 		tokens:  access.NewTokens(c.CatalogDocuments, c.Now),
-		tenants: access.NewTenants(c.CatalogDocuments, c.Now),
+		tenants: access.NewTenants(c.CatalogDocuments, c.Catalogs, c.Now),
 		audit:   access.NewAudit(c.LedgerDocuments, c.Now),
 		sealer:  access.NewSealer(c.CatalogDocuments),
 		rows:    c.routes(), mux: http.NewServeMux(), groups: map[string]*lazyGroup{},

@@ -12,6 +12,7 @@ import (
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/operate"
 )
 
@@ -56,11 +57,21 @@ type DeliveryView struct {
 	Type       string     `json:"type,omitempty"`
 	Status     string     `json:"status" enum:"waiting,delivered,unneeded,dead" doc:"unneeded: its transform left nothing to send"`
 	Reason     string     `json:"reason,omitempty" doc:"Why it is dead"`
-	Held       bool       `json:"held,omitempty" doc:"The endpoint may not be called now"`
+	Held       string     `json:"held,omitempty" enum:"open,recovering,paused,unproven,rate,concurrency,tenant_rate" doc:"Why the endpoint may not be called now. tenant_rate: the rate of all endpoints of the tenant is reached"`
 	NextAt     *time.Time `json:"nextAt,omitempty" doc:"When its next attempt is due"`
 	UpdatedAt  time.Time  `json:"updatedAt"`
 	AcceptedAt time.Time  `json:"acceptedAt" doc:"When the webhook was accepted"`
 	Attempts   []Attempt  `json:"attempts" nullable:"false" doc:"The latest attempts, the oldest first"`
+}
+
+// HeldBy says for people what holds the delivery; "": nothing does.
+func (v DeliveryView) HeldBy() string { return holds[gate.Hold(v.Held)] }
+
+var holds = map[gate.Hold]string{
+	gate.HeldOpen: "the circuit breaker", gate.HeldRecovering: "the recovery",
+	gate.HeldPaused: "a pause", gate.HeldUnproven: "the missing proof",
+	gate.HeldRate: "the rate limit", gate.HeldConcurrency: "the concurrency limit",
+	gate.HeldTenantRate: "the rate of the tenant",
 }
 
 // Attempt is one try of a delivery.
@@ -119,7 +130,7 @@ func viewOfDelivery(d relay.Delivery) DeliveryView {
 		AcceptedAt: d.ReceivedAt, Attempts: make([]Attempt, len(d.History)),
 	}
 	if d.Status == relay.Waiting {
-		v.Held, v.NextAt = d.Held, unlessZero(d.NextAt)
+		v.Held, v.NextAt = string(d.Held), unlessZero(d.NextAt)
 	}
 	for i, a := range d.History {
 		v.Attempts[i] = Attempt{

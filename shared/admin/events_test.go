@@ -9,6 +9,7 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/format"
+	"webhook-relay/shared/relay/gate"
 )
 
 // story records an event of the tenant acme with a delivery in each state, one of them of the
@@ -46,7 +47,7 @@ func (r *rig) story() string {
 			History: []relay.Attempt{attempt, broken},
 		},
 		{
-			Endpoint: "acme/late", Status: relay.Waiting, Held: true, NextAt: at.Add(2 * time.Hour),
+			Endpoint: "acme/late", Status: relay.Waiting, Held: gate.HeldOpen, NextAt: at.Add(2 * time.Hour),
 			Attempts: 1,
 		},
 		{Endpoint: "acme/done", Status: relay.Delivered, Attempts: 1},

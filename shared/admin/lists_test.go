@@ -185,7 +185,7 @@ func TestListsOfATenant(t *testing.T) {
 	r.send(request{
 		method: "GET", path: "/v1/deliveries?endpoint=late", token: r.token(access.Read, "acme"),
 	}).wants(200, &held)
-	if len(held.Items) != 1 || !held.Items[0].Held || held.Items[0].NextAt == nil {
+	if len(held.Items) != 1 || held.Items[0].Held != "open" || held.Items[0].NextAt == nil {
 		t.Errorf("%+v", held)
 	}
 }

@@ -123,11 +123,11 @@ func registerPlan(r *registrar) {
 		if err != nil {
 			return nil, err
 		}
-		tenant, err := r.portalOf(ctx)
+		tenant, err := r.owner(ctx)
 		if err != nil {
 			return nil, err
 		}
-		text, err := config.Export(current, tenant.Portal)
+		text, err := config.Export(current, tenant)
 		return &exportAnswer{ContentType: yamlType, Body: text}, err
 	}, produces(yamlType))
 }
@@ -136,11 +136,11 @@ func registerPlan(r *registrar) {
 type plan struct {
 	Planned
 
-	next    catalog.Catalog
-	secrets map[string]string // made for endpoints
-	changes int               // of Changes, those of the catalog
-	portal  *access.Portal    // of the file; nil: it says nothing of it
-	tenant  access.Tenant     // of which the portal is changed; of revision 0: of none
+	next     catalog.Catalog
+	secrets  map[string]string     // made for endpoints
+	changes  int                   // of Changes, those of the catalog
+	settings config.TenantSettings // of the file
+	tenant   access.Tenant         // as it is to be; of revision 0: it does not change
 }
 
 // plan compares a file with what is in force.
@@ -149,7 +149,7 @@ func (s *server) plan(ctx context.Context, in Planning) (p plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	if p.next, p.portal, err = s.parseFile(ctx, in); err != nil {
+	if p.next, p.settings, err = s.parseFile(ctx, in); err != nil {
 		return p, err
 	}
 	current, revision, err := s.Catalogs.For(callOf(ctx).tenant).LoadCatalog(ctx)
@@ -178,38 +178,39 @@ func (s *server) plan(ctx context.Context, in Planning) (p plan, err error) {
 		p.Warnings = append(p.Warnings, config.Warnings(p.next)...)
 	}
 	p.changes = len(p.Changes)
-	err = s.planPortal(ctx, &p)
+	err = s.planTenant(ctx, &p)
 	return p, err
 }
 
-// portalOf returns the request's tenant, which has a portal; the zero value: it is the operator.
-func (s *server) portalOf(ctx context.Context) (access.Tenant, error) {
+// owner returns the request's tenant; the zero value: it is the operator.
+func (s *server) owner(ctx context.Context) (access.Tenant, error) {
 	if id := callOf(ctx).tenant; id != "" {
 		return s.tenant(ctx, id)
 	}
 	return access.Tenant{}, nil
 }
 
-// planPortal adds what a file changes of the tenant's portal.
-func (s *server) planPortal(ctx context.Context, p *plan) error {
-	if p.portal == nil {
+// planTenant adds what a file changes of the tenant's settings.
+func (s *server) planTenant(ctx context.Context, p *plan) error {
+	if p.settings.IsEmpty() {
 		return nil
 	}
-	tenant, err := s.portalOf(ctx)
+	tenant, err := s.owner(ctx)
 	if err != nil {
 		return err
 	}
-	changes := config.PortalChanges(tenant.Portal, *p.portal)
+	next := p.settings.ApplyTo(tenant)
+	changes := config.TenantChanges(tenant, next)
 	if len(changes) == 0 {
 		return nil
 	}
 	if callOf(ctx).principal.Tenant != "" {
 		return forbidden.problem(
-			"The file changes the portal, which is the operator's. Remove portal from the file.",
+			"The file changes the portal or the rates, which are the operator's. Remove portal and rates from the file.",
 		)
 	}
 	p.Changes = append(p.Changes, mapped(changes, plannedChange)...)
-	p.tenant, p.tenant.Portal = tenant, *p.portal
+	p.tenant = next
 	return nil
 }
 
@@ -223,7 +224,7 @@ var fileType = reflect.TypeFor[File]()
 // parseFile reads the file of a request.
 func (s *server) parseFile(
 	ctx context.Context, in Planning,
-) (next catalog.Catalog, portal *access.Portal, err error) {
+) (next catalog.Catalog, settings config.TenantSettings, err error) {
 	c := callOf(ctx)
 	file := File{File: string(in.RawBody)}
 	if kind, _, _ := mime.ParseMediaType(in.ContentType); kind == jsonType {
@@ -231,7 +232,7 @@ func (s *server) parseFile(
 		decoder := json.NewDecoder(bytes.NewReader(in.RawBody))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&file); err != nil || decoder.More() {
-			return next, nil, badRequest.problem(
+			return next, settings, badRequest.problem(
 				"The body is no File. Send {\"file\": \"…\"}, or the file itself as application/yaml.",
 			).and("/body", "is not a File")
 		}
@@ -247,11 +248,13 @@ func (s *server) parseFile(
 		}
 		return []byte(text), nil
 	}
-	next, portal, err = config.ParseFor(c.tenant, "line", []byte(file.File), s.relay(ctx), lookup, open)
+	next, settings, err = config.ParseFor(
+		c.tenant, "line", []byte(file.File), s.relay(ctx), lookup, open,
+	)
 	if err != nil {
-		return next, nil, problemOfConfig(err)
+		return next, settings, problemOfConfig(err)
 	}
-	return next, portal, s.checkUses(c.tenant, next)
+	return next, settings, s.checkUses(c.tenant, next)
 }
 
 // checkUses is checkUse for all sources and endpoints of a file.
@@ -355,7 +358,7 @@ func (s *server) apply(ctx context.Context, in *applyInput) (*appliedAnswer, err
 	err = s.change(ctx, "configuration", map[string]any{"revision": p.Revision}, map[string]any{
 		"revision": revision, "changes": p.Changes,
 	}, func() error {
-		if err := s.applyPortal(ctx, p); err != nil || p.changes == 0 {
+		if err := s.applyTenant(ctx, p); err != nil || p.changes == 0 {
 			return err
 		}
 		err := s.Catalogs.For(callOf(ctx).tenant).ReplaceCatalog(ctx, p.next, base)
@@ -368,9 +371,9 @@ func (s *server) apply(ctx context.Context, in *applyInput) (*appliedAnswer, err
 	return out, nil
 }
 
-// applyPortal changes the portal of a tenant as planned. A request that is cut short after it is
+// applyTenant changes the settings of a tenant as planned. A request that is cut short after it is
 // sent again.
-func (s *server) applyPortal(ctx context.Context, p plan) error {
+func (s *server) applyTenant(ctx context.Context, p plan) error {
 	if p.tenant.Revision == 0 {
 		return nil
 	}
@@ -419,7 +422,7 @@ func (in *applyInput) agrees(p plan, base int64) error {
 
 // isEmpty tells whether the file has nothing.
 func (p plan) isEmpty() bool {
-	if p.portal != nil {
+	if !p.settings.IsEmpty() {
 		return false
 	}
 	files := func(by catalog.Manager) bool { return by == "" || by == catalog.ManagedByFile }

@@ -361,3 +361,77 @@ func TestAFileHasThePortalOfItsTenant(t *testing.T) {
 		t.Errorf("%v", p)
 	}
 }
+
+// TestTheRatesOfATenant are set and removed by the API and by a file, and the stages read them.
+func TestTheRatesOfATenant(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	boss := r.token(access.Admin, "")
+	get := func() (t admin.TenantView, tag string) {
+		got := r.send(request{method: "GET", path: "/v1/tenants/acme", token: boss}).wants(200, &t)
+		return t, got.header.Get("ETag")
+	}
+	put := func(body any) answer {
+		_, tag := get()
+		return r.send(request{
+			method: "PUT", path: "/v1/tenants/acme", token: boss, body: body,
+			header: map[string]string{"If-Match": tag},
+		})
+	}
+	inForce := func(want catalog.Rates) {
+		t.Helper()
+		s, err := r.catalog.State(t.Context(), "acme")
+		must(t, err)
+		s.Rates.Revision = 0
+		if s.Rates != want {
+			t.Errorf("in force is %+v, want %+v", s.Rates, want)
+		}
+	}
+	rates := admin.RatesSpec{Accepted: "100/s", Delivered: "50/m"}
+	put(admin.TenantSpec{Name: "Acme", Rates: rates}).wants(200, nil)
+	if got, _ := get(); got.Rates != rates {
+		t.Errorf("%+v", got)
+	}
+	both := catalog.Rates{
+		Accepted:  catalog.Rate{Count: 100, Per: time.Second},
+		Delivered: catalog.Rate{Count: 50, Per: time.Minute},
+	}
+	inForce(both)
+	p := put(admin.TenantSpec{Name: "Acme", Rates: admin.RatesSpec{
+		Accepted: "-1/s", Delivered: "200000/s",
+	}}).problem(422, "invalid")
+	if pointers(p) != "/body/rates/accepted /body/rates/delivered" {
+		t.Errorf("%v", p)
+	}
+	inForce(both)
+
+	export := string(r.send(request{
+		method: "GET", path: "/v1/export?tenant=acme", token: boss,
+	}).wants(200, nil).body)
+	file := func(token, text string) answer {
+		return r.send(request{
+			method: "POST", path: "/v1/plan?tenant=acme", token: token, body: text,
+			header: yamlHeader,
+		})
+	}
+	own := r.token(access.Admin, "acme")
+	var planned admin.Planned
+	file(own, export).wants(200, &planned)
+	if len(planned.Changes) != 0 || !strings.Contains(export, "100/s") {
+		t.Errorf("%+v\n%s", planned, export)
+	}
+	file(own, "rates: {accepted: 200/s, delivered: 50/m}").problem(403, "forbidden")
+	p = file(boss, "rates: {accepted: 0/s, delivered: fast}").problem(422, "invalid")
+	if pointers(p) != "/body/rates/accepted /body/rates/delivered" {
+		t.Errorf("%v", p)
+	}
+	r.apply(boss, "?tenant=acme", "rates: {delivered: 50/m}", `"0"`).wants(200, nil)
+	inForce(catalog.Rates{Delivered: both.Delivered})
+
+	_, tag := get()
+	r.send(request{
+		method: "DELETE", path: "/v1/tenants/acme", token: boss,
+		header: map[string]string{"If-Match": tag},
+	}).wants(204, nil)
+	inForce(catalog.Rates{})
+}

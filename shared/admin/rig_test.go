@@ -91,7 +91,7 @@ func newRig(t *testing.T, change ...func(*admin.Config)) *rig {
 	must(t, err)
 	r.tokens = access.NewTokens(r.config.CatalogDocuments, r.clock.now)
 	r.audit = access.NewAudit(r.config.LedgerDocuments, r.clock.now)
-	tenants := access.NewTenants(r.config.CatalogDocuments, r.clock.now)
+	tenants := access.NewTenants(r.config.CatalogDocuments, r.catalog, r.clock.now)
 	for _, id := range []string{"acme", "other"} {
 		_, err := tenants.Put(t.Context(), access.Tenant{ID: id, Name: id + " Inc."}, 0)
 		must(t, err)

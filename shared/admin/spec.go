@@ -2,7 +2,6 @@ package admin
 
 import (
 	"encoding/json"
-	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -261,13 +260,7 @@ func specOfEndpoint(e catalog.Endpoint) EndpointSpec {
 		Timeout: durationText(e.Timeout), Retry: specOfRetry(e), Concurrency: e.Concurrency,
 		Auth: specOfAuth(e.Auth), Prove: string(e.Prove),
 	}
-	if e.RateLimit > 0 {
-		unit := map[time.Duration]string{time.Minute: "m", time.Hour: "h"}[e.RatePer]
-		if unit == "" {
-			unit = "s"
-		}
-		out.RateLimit = strconv.Itoa(e.RateLimit) + "/" + unit
-	}
+	out.RateLimit = catalog.Rate{Count: e.RateLimit, Per: e.RatePer}.String()
 	if t := e.TLS; t != nil {
 		out.TLS = &TLSSpec{Certificate: string(t.Certificate), CA: string(t.Authorities)}
 		if len(t.Key) > 0 {

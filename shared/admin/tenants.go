@@ -10,17 +10,55 @@ import (
 	"webhook-relay/shared/relay/operate"
 )
 
-// TenantView is a tenant as the API shows it.
-type TenantView struct {
+// TenantItem is a tenant in a list.
+type TenantItem struct {
 	ID        string     `json:"id" example:"acme"`
 	Name      string     `json:"name" doc:"For people" example:"Acme Inc."`
 	Portal    PortalSpec `json:"portal,omitzero" doc:"How its portal looks, and which pages may embed it. Left out: as the console, and in no frame"`
 	CreatedAt time.Time  `json:"createdAt"`
 }
 
+// TenantView is a tenant as the API shows it by itself.
+type TenantView struct {
+	TenantItem
+
+	Rates RatesSpec `json:"rates,omitzero" doc:"What limits it. Left out: nothing does"`
+}
+
+// RatesSpec are the rates of a tenant, in the form of the configuration file.
+type RatesSpec struct {
+	Accepted  string `json:"accepted,omitempty" doc:"How many of its webhooks the relay accepts, a second (s), minute (m) or hour (h); others get 429. Left out: no limit" example:"100/s"`
+	Delivered string `json:"delivered,omitempty" doc:"How many attempts the relay makes at all of its endpoints together; deliveries over it wait. Left out: no limit" example:"50/s"`
+}
+
+// rates returns what the form says. Error: a problem that points to what is wrong, below a pointer.
+func (s RatesSpec) rates(pointer string) (out catalog.Rates, err error) {
+	p := invalid.problem("Correct what is named in errors, and send the request again.")
+	for _, field := range []struct {
+		name, text string
+		into       *catalog.Rate
+	}{{"accepted", s.Accepted, &out.Accepted}, {"delivered", s.Delivered, &out.Delivered}} {
+		if *field.into, err = catalog.ParseRate(field.text); err != nil {
+			p = p.and(pointer+"/"+field.name, "%s", err)
+		}
+	}
+	if len(p.Errors) > 0 {
+		return out, p
+	}
+	return out, nil
+}
+
+func itemOfTenant(t access.Tenant) TenantItem {
+	return TenantItem{
+		ID: t.ID, Name: t.Name, Portal: PortalSpec(t.Portal), CreatedAt: t.CreatedAt,
+	}
+}
+
 func viewOfTenant(t access.Tenant) TenantView {
 	return TenantView{
-		ID: t.ID, Name: t.Name, Portal: PortalSpec(t.Portal), CreatedAt: t.CreatedAt,
+		TenantItem: itemOfTenant(t), Rates: RatesSpec{
+			Accepted: t.Rates.Accepted.String(), Delivered: t.Rates.Delivered.String(),
+		},
 	}
 }
 
@@ -49,6 +87,7 @@ type putTenantInput struct {
 type TenantSpec struct {
 	Name   string     `json:"name" minLength:"1" maxLength:"200" doc:"For people" example:"Acme Inc."`
 	Portal PortalSpec `json:"portal,omitzero" doc:"How its portal looks, and which pages may embed it. Left out: as the console, and in no frame"`
+	Rates  RatesSpec  `json:"rates,omitzero" doc:"What limits it. Left out: nothing does"`
 }
 
 type deleteTenantInput struct {
@@ -68,7 +107,7 @@ func (s *server) tenant(ctx context.Context, id string) (access.Tenant, error) {
 func registerTenants(r *registrar) {
 	handle(r, "tenants.list", func(
 		ctx context.Context, in *Paging,
-	) (*List[TenantView, Scanned], error) {
+	) (*List[TenantItem, Scanned], error) {
 		from, err := r.position(ctx, in.Next, nil)
 		if err != nil {
 			return nil, err
@@ -78,7 +117,7 @@ func registerTenants(r *registrar) {
 			return nil, err
 		}
 		next, err := r.seal(ctx, place, nil)
-		return page(mapped(found, viewOfTenant), next, Scanned{Scanned: len(found)}), err
+		return page(mapped(found, itemOfTenant), next, Scanned{Scanned: len(found)}), err
 	})
 	handle(r, "tenants.get", func(ctx context.Context, in *TenantID) (*tenantAnswer, error) {
 		t, err := r.tenant(ctx, in.ID)
@@ -111,12 +150,17 @@ func (s *server) putTenant(ctx context.Context, in *putTenantInput) (*tenantAnsw
 	if err := problemOfPortal("/body/portal", in.Body.Portal); err != nil {
 		return nil, err
 	}
+	rates, err := in.Body.Rates.rates("/body/rates")
+	if err != nil {
+		return nil, err
+	}
 	var before any
 	if base != 0 {
 		before = viewOfTenant(was)
 	}
 	after := was
 	after.ID, after.Name, after.Portal = in.ID, in.Body.Name, access.Portal(in.Body.Portal)
+	after.Rates = rates
 	err = s.change(ctx, "tenant/"+in.ID, before, in.Body,
 		func() error {
 			after, err = s.tenants.Put(ctx, after, base)

@@ -22,7 +22,6 @@ import (
 	"webhook-relay/shared/egress"
 	"webhook-relay/shared/pattern"
 	"webhook-relay/shared/relay"
-	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/route"
 	"webhook-relay/shared/sign"
@@ -39,7 +38,9 @@ type file struct {
 	Sources       []source       `yaml:"sources"`
 	Endpoints     []endpoint     `yaml:"endpoints"`
 	Subscriptions []subscription `yaml:"subscriptions"`
-	Portal        *portal        `yaml:"portal"` // of a tenant's file only
+	// of a tenant's file only
+	Portal *portal `yaml:"portal"`
+	Rates  *rates  `yaml:"rates"`
 }
 
 type source struct {
@@ -148,16 +149,16 @@ func Parse(name string, text []byte, lookup func(string) (string, bool)) (catalo
 type checker struct {
 	signatures map[string][]string // by source, the headers that contain its proof
 
-	name     string
-	lookup   func(string) (string, bool)
-	open     func(string) ([]byte, error) // nil: there are no other files
-	tenant   string                       // whose catalog the file is for; "": the operator's
-	portal   *access.Portal               // of the file; nil: it says nothing of it
-	local    bool                         // rejects settings that need AWS
-	deployed bool                         // rejects credentials sent over http
-	jq       func(program string) error   // as of Relay
-	lines    map[string]int               // the line of each value, by the value's path
-	problems []error
+	name           string
+	lookup         func(string) (string, bool)
+	open           func(string) ([]byte, error) // nil: there are no other files
+	tenant         string                       // whose catalog the file is for; "": the operator's
+	tenantSettings TenantSettings               // of the file
+	local          bool                         // rejects settings that need AWS
+	deployed       bool                         // rejects credentials sent over http
+	jq             func(program string) error   // as of Relay
+	lines          map[string]int               // the line of each value, by the value's path
+	problems       []error
 }
 
 func (c *checker) read() (catalog.Catalog, error) {
@@ -252,7 +253,7 @@ func (c *checker) catalog(f file) catalog.Catalog {
 		sends.add(path, s)
 	}
 	sends.addTo(out.Endpoints)
-	c.portal = c.portalOf(f.Portal)
+	c.tenantSettings = TenantSettings{Portal: c.portalOf(f.Portal), Rates: c.ratesOf(f.Rates)}
 	slices.SortFunc(out.Sources, func(a, b catalog.Source) int {
 		return cmp.Compare(a.Name, b.Name)
 	})

@@ -66,7 +66,7 @@ func TestDestinations(t *testing.T) {
 	if diff := cmp.Diff(want, got.Endpoints); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	text, err := config.Export(got, access.Portal{})
+	text, err := config.Export(got, access.Tenant{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func TestExpect(t *testing.T) {
 			t.Errorf("%s: %+v, %v", value, cat.Sources, err)
 			continue
 		}
-		exported, err := config.Export(cat, access.Portal{})
+		exported, err := config.Export(cat, access.Tenant{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,12 +16,12 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-// Export returns a catalog as a file, with the portal of a tenant (the zero value: nothing is
-// written of it). It contains no secret: a secret, the value of a header or of
+// Export returns a catalog as a file, with the portal and the rates of a tenant (the zero value:
+// nothing is written of them). It contains no secret: a secret, the value of a header or of
 // a setting, and what authenticates to an endpoint are each written as env:NAME. Secrets that the
 // relay has made are left out, so that applying the file keeps them. A reference to AWS Secrets
 // Manager stays as it is.
-func Export(c catalog.Catalog, of access.Portal) ([]byte, error) {
+func Export(c catalog.Catalog, of access.Tenant) ([]byte, error) {
 	text, _, err := exported(c, of)
 	return text, err
 }
@@ -29,19 +29,20 @@ func Export(c catalog.Catalog, of access.Portal) ([]byte, error) {
 // ExportedVariables returns the environment variables that the file of Export refers to, with their
 // values. They are secrets.
 func ExportedVariables(c catalog.Catalog) map[string]string {
-	_, variables, _ := exported(c, access.Portal{})
+	_, variables, _ := exported(c, access.Tenant{})
 	return variables
 }
 
 func exported(
-	c catalog.Catalog, of access.Portal,
+	c catalog.Catalog, of access.Tenant,
 ) (text []byte, variables map[string]string, err error) {
 	x := &exporter{variables: map[string]string{}}
 	f := file{
 		Sources:       make([]source, 0, len(c.Sources)),
 		Endpoints:     make([]endpoint, 0, len(c.Endpoints)),
 		Subscriptions: make([]subscription, 0, len(c.Subscriptions)),
-		Portal:        exportedPortal(of),
+		Portal:        exportedPortal(of.Portal),
+		Rates:         exportedRates(of.Rates),
 	}
 	sends := map[string]map[string]string{} // by endpoint and source
 	for _, s := range c.Sources {
@@ -204,11 +205,7 @@ func (x *exporter) endpoint(e catalog.Endpoint) endpoint {
 			out.Retry.MaxAge = &e.MaxAge
 		}
 	}
-	for unit, per := range rateUnit {
-		if e.RateLimit > 0 && (per == e.RatePer || e.RatePer == 0 && unit == "s") {
-			out.RateLimit = fmt.Sprintf("%d/%s", e.RateLimit, unit)
-		}
-	}
+	out.RateLimit = catalog.Rate{Count: e.RateLimit, Per: e.RatePer}.String()
 	x.aim(e, &out)
 	if t := e.TLS; t != nil {
 		secret := func(value []byte, part string) string {

@@ -82,7 +82,7 @@ func TestAnExportedCatalogIsReadBackAsItWas(t *testing.T) {
 	}
 	text, err := config.Export(catalog.Catalog{
 		Sources: learned, Endpoints: made, Subscriptions: want.Subscriptions,
-	}, access.Portal{})
+	}, access.Tenant{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestALongCatalogIsExportedInOneFile(t *testing.T) {
 			})
 		}
 		want.Endpoints = []catalog.Endpoint{{Name: "e", URL: "https://e.example.com"}}
-		text, err := config.Export(want, access.Portal{})
+		text, err := config.Export(want, access.Tenant{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func TestALongCatalogIsExportedInOneFile(t *testing.T) {
 
 func TestAnEmptyCatalogIsExportedAsAnEmptyFile(t *testing.T) {
 	t.Parallel()
-	text, err := config.Export(catalog.Catalog{}, access.Portal{})
+	text, err := config.Export(catalog.Catalog{}, access.Tenant{})
 	if err != nil {
 		t.Fatal(err)
 	}

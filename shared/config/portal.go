@@ -2,7 +2,6 @@ package config
 
 import (
 	"reflect"
-	"strings"
 
 	"webhook-relay/shared/relay/access"
 )
@@ -38,13 +37,4 @@ func exportedPortal(p access.Portal) *portal {
 		return nil
 	}
 	return new(portal(p))
-}
-
-// PortalChanges is Changes for a tenant's portal: a line with the names of the changed fields, or
-// nothing.
-func PortalChanges(current, next access.Portal) []string {
-	if fields := changedFields(current, next); len(fields) > 0 {
-		return []string{"~ portal: " + strings.Join(fields, ", ")}
-	}
-	return nil
 }

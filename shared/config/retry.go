@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"webhook-relay/shared/pattern"
@@ -28,8 +27,6 @@ type exponential struct {
 const (
 	// maxAge is the longest max_age. A longer one is a mistake.
 	maxAge = 365 * 24 * time.Hour
-	// maxRate is the highest number in rate_limit. An endpoint that takes more needs no limit.
-	maxRate = 100_000
 	// maxConcurrency is the highest concurrency. Unless its quota was raised, an AWS account cannot
 	// run more attempts at once.
 	maxConcurrency = 10_000
@@ -73,29 +70,10 @@ func (c *checker) retry(path string, r *retrying, out *catalog.Endpoint) {
 // be final.
 var finalForm = pattern.Lazy(`^[345](xx|[0-9][0-9])$`)
 
-var (
-	rateForm = pattern.Lazy(`^([0-9]{1,9})/([smh])$`)
-	rateUnit = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}
-)
-
 // limits converts an endpoint's rate_limit and concurrency into the catalog's fields.
 func (c *checker) limits(path string, e endpoint, out *catalog.Endpoint) {
-	if e.RateLimit != "" {
-		parts := rateForm().FindStringSubmatch(e.RateLimit)
-		if parts == nil {
-			c.fail(
-				path+".rate_limit",
-				"%q is not a rate; write a number a second, minute or hour, such as 50/s, 90/m or 1000/h",
-				e.RateLimit,
-			)
-			return
-		}
-		out.RateLimit, _ = strconv.Atoi(parts[1]) // nine digits at most
-		out.RatePer = rateUnit[parts[2]]
-		if out.RateLimit < 1 || out.RateLimit > maxRate {
-			c.fail(path+".rate_limit", "%d is not between 1 and %d", out.RateLimit, maxRate)
-		}
-	}
+	limit := c.rate(path+".rate_limit", e.RateLimit)
+	out.RateLimit, out.RatePer = limit.Count, limit.Per
 	if e.Concurrency != nil {
 		if out.Concurrency = *e.Concurrency; out.Concurrency < 1 ||
 			out.Concurrency > maxConcurrency {

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"webhook-relay/shared/document"
-	"webhook-relay/shared/relay/access"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/trigger"
 )
@@ -62,19 +61,18 @@ func (c *checker) tenantOf(path string, t *tenantOf) *catalog.TenantOf {
 
 // ParseFor is Parse for the catalog of a tenant of a relay. The file's subscriptions may also name
 // sources of the operator's; whether these exist is not checked: see catalog.CheckSource. open
-// returns the files that text names: see Files. portal is nil if the file says nothing of the
-// tenant's portal.
+// returns the files that text names: see Files.
 func ParseFor(
 	tenant, name string, text []byte, relay Relay, lookup func(string) (string, bool),
 	open func(string) ([]byte, error),
-) (next catalog.Catalog, portal *access.Portal, err error) {
+) (next catalog.Catalog, settings TenantSettings, err error) {
 	c, err := checkerFor(tenant, name, relay, lookup)
 	if err != nil {
-		return next, nil, err
+		return next, settings, err
 	}
 	c.open = open
 	next, err = c.parse(text)
-	return next, c.portal, err
+	return next, c.tenantSettings, err
 }
 
 func checkerFor(

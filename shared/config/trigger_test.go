@@ -24,7 +24,7 @@ func TestSourcesOfTriggers(t *testing.T) {
 		cat.Sources[1].Tenant.JSON != "detail.tenant" {
 		t.Fatalf("%+v, %v", cat.Sources, err)
 	}
-	exported, err := config.Export(cat, access.Portal{})
+	exported, err := config.Export(cat, access.Tenant{})
 	if again, parseErr := config.Parse("x", exported, nil); err != nil || parseErr != nil ||
 		len(config.Changes(cat, again, cat.Sources[0].LearnUntil)) != 0 {
 		t.Errorf("exported %s: %v, %v", exported, err, parseErr)

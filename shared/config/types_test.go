@@ -52,7 +52,7 @@ func TestTypes(t *testing.T) {
 	if names := config.Variables([]byte(typed)); len(names) != 0 {
 		t.Errorf("variables %v: an example may have any text", names)
 	}
-	exported, err := config.Export(cat, access.Portal{})
+	exported, err := config.Export(cat, access.Tenant{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,6 +86,7 @@ type DelivererConfig struct {
 // attempt's message, or lets the delivery die.
 type Deliverer struct {
 	cfg       DelivererConfig
+	states    *catalog.States
 	endpoints *catalog.Cache[*target]
 	gate      *gate.Gate
 	failures  failures
@@ -116,11 +117,11 @@ func NewDeliverer(cfg DelivererConfig) (*Deliverer, error) {
 	}
 	cfg.Operator = toldOrNot(cfg.Operator)
 	d := &Deliverer{cfg: cfg}
+	d.states = catalog.NewStates(catalog.StatesConfig{
+		TTL: cfg.CacheTTL, Now: cfg.Now, Generations: cfg.Endpoints,
+	})
 	d.endpoints = catalog.NewCache(catalog.CacheConfig[*target]{
-		States: catalog.NewStates(catalog.StatesConfig{
-			TTL: cfg.CacheTTL, Now: cfg.Now, Generations: cfg.Endpoints,
-		}),
-		Load: d.loadEndpoint, Names: cfg.Endpoints.EndpointNames,
+		States: d.states, Load: d.loadEndpoint, Names: cfg.Endpoints.EndpointNames,
 		Depends: func(name string) []string { return []string{catalog.EndpointChange(name)} },
 	})
 	d.gate = gate.New(gate.Config{
@@ -290,7 +291,7 @@ func (s *step) prepare(ctx context.Context) (Action, error) {
 
 // admit asks the gate whether the endpoint may be called now.
 func (s *step) admit(ctx context.Context, ep *target) (Action, error) {
-	limits := s.limits(ep)
+	limits := s.limits(ctx, ep)
 	if sent, err := s.bypass(ctx, &limits); sent || err != nil {
 		return Action{}, err
 	}
@@ -303,7 +304,7 @@ func (s *step) admit(ctx context.Context, ep *target) (Action, error) {
 			ctx, s.skip(EndpointGone, "the endpoint is disabled: "+admitted.Disabled), ep,
 		)
 	case !admitted.Held.IsZero():
-		return s.hold(ctx, s.withinAge(ep, admitted.Held), admitted.Reserved)
+		return s.hold(ctx, s.withinAge(ep, admitted.Held), admitted.By, admitted.Reserved)
 	case admitted.Unproven:
 		return s.prove(ctx)
 	}
@@ -336,11 +337,13 @@ func (s *step) post(ctx context.Context, ep *target, admitted gate.Admission) (A
 }
 
 // limits returns what the gate needs to know of an endpoint.
-func (s *step) limits(ep *target) gate.Limits {
+func (s *step) limits(ctx context.Context, ep *target) gate.Limits {
 	e := &ep.endpoint
+	tenant, _ := catalog.SplitName(e.Name)
 	return gate.Limits{
 		Name: e.Name, Timeout: e.Timeout, RateLimit: e.RateLimit, RatePer: e.RatePer,
-		Concurrency: e.Concurrency, Proof: e.Proves(s.cfg.Origin),
+		Concurrency: e.Concurrency, Proof: e.Proves(s.cfg.Origin), Tenant: tenant,
+		TenantRate: s.deliverer.states.Rates(ctx, tenant).Delivered,
 	}
 }
 
@@ -421,7 +424,9 @@ func (s *step) withinAge(ep *target, until time.Time) time.Time {
 // hold delays the delivery without an attempt. The record says that it waits, so that it is listed
 // and the sweeper finds it if its message is lost. A reservation stays with the delivery until its
 // next attempt.
-func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action, error) {
+func (s *step) hold(
+	ctx context.Context, until time.Time, by gate.Hold, reserved bool,
+) (Action, error) {
 	now := wholeMillis(s.cfg.Now())
 	d := s.record
 	if d.Attempts == 0 {
@@ -430,7 +435,7 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action
 	s.queue.mark(s, &d)
 	d.Step = s.task.Step
 	d.Status, d.Reason, d.NextAt, d.Held, d.UpdatedAt = Waiting, "",
-		until.UTC().Truncate(time.Millisecond), true, now
+		until.UTC().Truncate(time.Millisecond), by, now
 	d.Reserved = d.Reserved || reserved
 	d.ExpiresAt = s.expires(d)
 	switch err := s.cfg.Deliveries.SaveDelivery(ctx, d, d.Attempts); {
@@ -443,7 +448,7 @@ func (s *step) hold(ctx context.Context, until time.Time, reserved bool) (Action
 	if err := s.keepWaiting(ctx); err != nil {
 		return Action{}, err
 	}
-	s.report.Held = until.Sub(now)
+	s.report.Held, s.report.HeldBy = until.Sub(now), by
 	return s.queue.sendAt(ctx, s, s.task, until, true)
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 )
 
 // Status is the state of a delivery. The set is closed.
@@ -126,8 +127,8 @@ type Delivery struct {
 	Receives  int    // ordered queues: the receive count of that message at the last save
 	// UTC, whole milliseconds: when the next attempt is due; zero unless waiting
 	NextAt time.Time
-	// it waits because the endpoint may not be called or a limit is reached, not for its schedule
-	Held bool
+	// why it waits, if it does not wait for its schedule; "": it does
+	Held gate.Hold
 	// it has, or had, a reservation at a limit, and keeps it until its next attempt
 	Reserved  bool
 	UpdatedAt time.Time // UTC, whole milliseconds

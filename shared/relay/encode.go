@@ -102,7 +102,7 @@ func (d deliveryDoc) AppendJSON(b []byte) []byte {
 	if !d.NextAt.IsZero() {
 		b = format.AppendTime(b, "nextAt", d.NextAt)
 	}
-	b = format.AppendTrueIf(b, "held", d.Held)
+	b = format.AppendTextUnlessEmpty(b, "held", d.Held)
 	b = format.AppendTrueIf(b, "reserved", d.Reserved)
 	b = format.AppendTime(b, "updatedAt", d.UpdatedAt)
 	b = format.AppendTime(b, "expiresAt", d.ExpiresAt)

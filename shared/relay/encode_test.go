@@ -9,6 +9,7 @@ import (
 
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/verify"
 )
 
@@ -36,8 +37,8 @@ func FuzzEncode(f *testing.F) {
 		equalBytes(t, relay.RecordByReflection(r), relay.EncodeEventRecord(r))
 		d := relay.Delivery{
 			EventID: id, Endpoint: name, Source: value, Type: text, Status: relay.Status(text),
-			Reason: relay.Reason(value), Attempts: n, Step: n, MessageID: id, Receives: n, Held: is,
-			Reserved: !is, UpdatedAt: at, ExpiresAt: at,
+			Reason: relay.Reason(value), Attempts: n, Step: n, MessageID: id, Receives: n,
+			Held: gate.Hold(name), Reserved: !is, UpdatedAt: at, ExpiresAt: at,
 			History: []relay.Attempt{{}, {
 				Number: n, At: at, Duration: time.Duration(n) * time.Millisecond,
 				Outcome: relay.Outcome(name), StatusCode: n, Error: text, Response: body,

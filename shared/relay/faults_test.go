@@ -172,6 +172,10 @@ func TestFaultAtEveryCall(t *testing.T) {
 	for name, kind := range map[string]kind{
 		"batches of 1": {batch: 1}, "batches of 10": {batch: 10},
 		"ordered": {batch: 10, order: catalog.Order{On: true}, chunk: 2},
+		"rates of a tenant": {batch: 10, rates: catalog.Rates{
+			Accepted:  catalog.Rate{Count: 1, Per: time.Second},
+			Delivered: catalog.Rate{Count: 1, Per: time.Second}, Revision: 1,
+		}},
 	} {
 		calls := runScript(t, kind, newFault(0, none))
 		if calls < 60 {
@@ -203,6 +207,16 @@ type kind struct {
 	batch int           // of messages, except in ordered queues
 	order catalog.Order // of the endpoint "ordered"; zero: there is no such endpoint
 	chunk int           // deliveries that the fan-out sends at once; 0: the default
+	// of the tenant acme, to which the webhooks belong, and its endpoint "own"; zero: there is none
+	rates catalog.Rates
+}
+
+// deliveries returns how many deliveries each webhook has.
+func (k kind) deliveries() int {
+	if k.rates == (catalog.Rates{}) {
+		return len(k.endpoints())
+	}
+	return len(k.endpoints()) + 1
 }
 
 // endpoints returns those that get each webhook.
@@ -237,7 +251,14 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 			}
 			own := &c.Subscriptions[len(c.Subscriptions)-1]
 			own.Source, own.Types = catalog.OwnSource, []string{operate.DeliveryDead}
+			if kind.deliveries() > len(kind.endpoints()) {
+				c.Sources[0].Tenant = &catalog.TenantOf{ID: "acme"}
+			}
 		})
+		if kind.deliveries() > len(kind.endpoints()) {
+			r.addTenant("acme")
+			r.setRates("acme", kind.rates)
+		}
 		r.poster.answers["bad"] = func(relay.Post) (relay.Reply, error) {
 			return relay.Reply{StatusCode: 500}, nil
 		}
@@ -259,6 +280,9 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 			for range 5 { // until it gets a 2xx
 				event, err := r.post(w[0], "t", w[1])
 				r.revive(f)
+				if errors.Is(err, relay.ErrRate) {
+					time.Sleep(time.Second)
+				}
 				if err == nil {
 					accepted[event] = true
 					break
@@ -345,7 +369,7 @@ func (r *rig) checkPromises(t *testing.T, f *fault, accepted map[string]bool, ki
 	dead := 0
 	for event := range accepted {
 		_, deliveries, err := r.ledger.Event(t.Context(), event)
-		if err != nil || len(deliveries) != len(kind.endpoints()) {
+		if err != nil || len(deliveries) != kind.deliveries() {
 			t.Errorf("event %s: %d deliveries, %v", event, len(deliveries), err)
 		}
 		for _, d := range deliveries {

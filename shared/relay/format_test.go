@@ -15,6 +15,7 @@ import (
 	"webhook-relay/shared/lab/golden"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/format"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/verify"
 )
@@ -87,7 +88,7 @@ func TestFormatsAreThoseOfTheGoldenFiles(t *testing.T) {
 	stepped.Step = 2
 	check(t, "delivery-step.v1.json", stepped, relay.EncodeDelivery, relay.DecodeDelivery)
 	held := sampleDelivery
-	held.Held, held.Reserved = true, true
+	held.Held, held.Reserved = gate.HeldRate, true
 	check(t, "delivery-held.v1.json", held, relay.EncodeDelivery, relay.DecodeDelivery)
 	state := breaker.State{
 		Failures: 12, FailingSince: at, OpenUntil: at.Add(time.Minute), Openings: 2,

@@ -9,6 +9,7 @@ import (
 
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay/format"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/verify"
 )
 
@@ -89,7 +90,7 @@ type deliveryDoc struct {
 	MessageID  string       `json:"messageId"`
 	Receives   int          `json:"receives,omitempty"`
 	NextAt     time.Time    `json:"nextAt,omitzero"`
-	Held       bool         `json:"held,omitempty"`
+	Held       gate.Hold    `json:"held,omitempty"`
 	Reserved   bool         `json:"reserved,omitempty"`
 	UpdatedAt  time.Time    `json:"updatedAt"`
 	ExpiresAt  time.Time    `json:"expiresAt"`

@@ -49,12 +49,12 @@ func (s *step) prove(ctx context.Context) (Action, error) {
 	if err != nil {
 		return Action{}, err
 	}
-	held, err := s.deliverer.gate.ClaimProof(ctx, s.limits(ep))
+	held, err := s.deliverer.gate.ClaimProof(ctx, s.limits(ctx, ep))
 	if err != nil {
 		return Action{}, err
 	}
 	if !held.IsZero() {
-		return s.hold(ctx, held, false)
+		return s.hold(ctx, held, gate.HeldUnproven, false)
 	}
 	v, err := s.ask(ctx, ep)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *step) prove(ctx context.Context) (Action, error) {
 	if held, err = s.deliverer.gate.Back(ctx, ep.endpoint.Name); err != nil {
 		return Action{}, err
 	}
-	return s.hold(ctx, held, false)
+	return s.hold(ctx, held, gate.HeldUnproven, false)
 }
 
 // ask sends the request that the endpoint must answer.

@@ -9,6 +9,7 @@ import (
 
 	"webhook-relay/shared/document"
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/schema"
 	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
@@ -24,6 +25,8 @@ var (
 	// a verified webhook does not say whose it is, in the way that Source.Tenant wants: the sender
 	// must mend it
 	ErrTenant = errors.New("relay: no tenant")
+	// the tenant's rate of accepted webhooks is reached; Answer.RetryAfter says when to send again
+	ErrRate = errors.New("relay: over the tenant's rate")
 	// with ErrUnavailable: the webhook may have been accepted all the same
 	ErrUncertain = errors.New("relay: the queue did not answer, so it may have stored the webhook")
 )
@@ -51,11 +54,13 @@ type ReceiverConfig struct {
 	Fetcher verify.Fetcher
 	Ingest  Queue
 	// replaces Ingest for sources with an ordered endpoint; needed if there are any
-	Ordered      OrderedQueue
-	Bodies       Bodies
-	Aside        Queue    // messages of triggers that cannot be read; nil: there are no triggers
-	Operator     Operator // nil: nobody is told
-	Refusals     Refusals // nil: refused requests are not kept
+	Ordered  OrderedQueue
+	Bodies   Bodies
+	Aside    Queue    // messages of triggers that cannot be read; nil: there are no triggers
+	Operator Operator // nil: nobody is told
+	Refusals Refusals // nil: refused requests are not kept
+	// for tenants with a rate of accepted webhooks; nil: such rates are not heeded
+	Quotas       gate.Quotas
 	Reporter     Reporter
 	MaxBodyBytes int // bytes; DefaultMaxBodyBytes
 	// InlineBodyBytes is the largest body in a message, compressed where that pays. Larger bodies,
@@ -70,7 +75,9 @@ type ReceiverConfig struct {
 // Receiver is the first stage. It verifies a webhook and stores it safely.
 type Receiver struct {
 	cfg     ReceiverConfig
+	states  *catalog.States
 	sources *catalog.Cache[intake]
+	meter   *gate.Meter            // nil: rates are not heeded
 	orders  *catalog.Cache[lineup] // nil: no endpoint is ordered
 	names   usedNames
 }
@@ -117,17 +124,20 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	}
 	cfg.Operator = toldOrNot(cfg.Operator)
 	r := &Receiver{cfg: cfg}
-	states := catalog.NewStates(catalog.StatesConfig{
+	r.states = catalog.NewStates(catalog.StatesConfig{
 		TTL: cfg.CacheTTL, Now: cfg.Now, Generations: cfg.Sources,
 		Tenants: cfg.Sources.TenantNames,
 	})
+	if cfg.Quotas != nil {
+		r.meter = gate.NewMeter(cfg.Quotas, cfg.Now)
+	}
 	r.sources = catalog.NewCache(catalog.CacheConfig[intake]{
-		States: states, Load: r.loadSource, Names: cfg.Sources.SourceNames,
+		States: r.states, Load: r.loadSource, Names: cfg.Sources.SourceNames,
 		Depends: func(name string) []string { return []string{catalog.SourceChange(name)} },
 	})
 	if cfg.Subscriptions != nil {
 		r.orders = catalog.NewCache(catalog.CacheConfig[lineup]{
-			States: states, Load: r.loadOrder, Depends: catalog.RoutesChanges,
+			States: r.states, Load: r.loadOrder, Depends: catalog.RoutesChanges,
 		})
 	}
 	return r, nil
@@ -151,14 +161,19 @@ type Answer struct {
 	Reply   *verify.Reply // the answer that the provider expects; nil: any 2xx
 	Allow   []string      // with verify.ErrMethod: the methods that the source accepts
 	NoBody  bool          // with an error: the provider expects an answer without a body
+	// with ErrRate: when to send it again, at least a second, in whole seconds
+	RetryAfter time.Duration
 
 	learned bool // the handshake brought the secret, which is stored
+	// why the tenant's rate could not be checked; the webhook is accepted all the same
+	unmetered error
 }
 
 // Receive verifies in and accepts it, or answers a provider's handshake. If the answer has an event
 // id, the webhook is safe: its message is in the ingest queue, and its body, if large, in Bodies.
 //
-// Errors: ErrNotFound, ErrTooLarge, those of package verify, or ErrUnavailable. It is also
+// Errors: ErrNotFound, ErrTooLarge, ErrTenant, ErrSchema, ErrRate, those of package verify, or
+// ErrUnavailable. It is also
 // ErrUncertain if the message was sent and the queue's answer is missing. Then the partner sends
 // the webhook again; the second one is a duplicate if the first arrived.
 func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
@@ -168,7 +183,7 @@ func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 		Source: in.Source, Tenant: e.Tenant, EventID: e.ID, Type: e.Type, DeliveryID: e.DeliveryID,
 		Reused: e.ID != "" && r.names.reused(e),
 		Handshake: err == nil &&
-			e.ID == "", Learned: answer.learned, BodyBytes: len(in.Body), Err: err,
+			e.ID == "", Learned: answer.learned, Unmetered: answer.unmetered, BodyBytes: len(in.Body), Err: err,
 	}
 	if answer.learned {
 		report.Untold = r.cfg.Operator.TellLearned(ctx, in.Source, began)
@@ -197,7 +212,9 @@ func (r *Receiver) receive(ctx context.Context, in Inbound) (Event, Answer, erro
 	}
 	e, answer, err := r.take(ctx, in, source)
 	if err != nil {
-		return Event{}, Answer{Allow: source.Methods(), NoBody: source.WantsNoBody()}, err
+		return Event{}, Answer{
+			Allow: source.Methods(), NoBody: source.WantsNoBody(), RetryAfter: answer.RetryAfter,
+		}, err
 	}
 	return e, answer, nil
 }
@@ -240,11 +257,32 @@ func (r *Receiver) take(ctx context.Context, in Inbound, source intake) (Event, 
 	if result := source.rejects.check(e, e.Body); result != nil && result.Status == schema.Failed {
 		return Event{}, Answer{}, fmt.Errorf("%w: %s", ErrSchema, result.text())
 	}
+	again, unmetered, err := r.count(ctx, e.Tenant)
+	if err != nil {
+		return Event{}, Answer{RetryAfter: again}, err
+	}
 	e.ID = eventID(e.Tenant, e.Source, found)
 	if err := r.accept(ctx, e); err != nil {
 		return Event{}, Answer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return e, Answer{EventID: e.ID, Reply: found.Reply}, nil
+	return e, Answer{EventID: e.ID, Reply: found.Reply, unmetered: unmetered}, nil
+}
+
+// count counts a verified webhook of a tenant that has a rate. A tenant without one costs no call.
+// unmetered is why that was not possible: an outage of the ledger costs no webhook. Error: ErrRate.
+func (r *Receiver) count(
+	ctx context.Context, tenant string,
+) (again time.Duration, unmetered, err error) {
+	rate := r.states.Rates(ctx, tenant).Accepted
+	if rate.Count == 0 || r.meter == nil {
+		return 0, nil, nil
+	}
+	until, err := r.meter.Count(ctx, tenant, rate)
+	if err != nil || until.IsZero() {
+		return 0, err, nil
+	}
+	again = max((until.Sub(r.cfg.Now()) + time.Second - 1).Truncate(time.Second), time.Second)
+	return again, nil, fmt.Errorf("%w: %s sends more than %s", ErrRate, tenant, rate)
 }
 
 // learn stores the secret that a provider sent in a handshake. It does so before the answer: from

@@ -27,6 +27,7 @@ const (
 	RefusedMismatch  Refusal = "mismatch"  // no secret makes this signature, or a wrong token
 	RefusedTimestamp Refusal = "timestamp" // signed too long ago, or in the future
 	RefusedSchema    Refusal = "schema"    // not as the schema of its type wants it
+	RefusedRate      Refusal = "rate"      // the tenant sends more than its rate
 	RefusedOther     Refusal = "other"
 )
 
@@ -47,6 +48,7 @@ var refusals = []struct {
 	{trigger.ErrForm, RefusedMalformed},
 	{verify.ErrMismatch, RefusedMismatch},
 	{ErrSchema, RefusedSchema},
+	{ErrRate, RefusedRate},
 	{verify.ErrStale, RefusedTimestamp},
 	{verify.ErrFuture, RefusedTimestamp},
 }

@@ -23,7 +23,10 @@ type ReceiveReport struct {
 	Learned   bool // the handshake brought the source's secret, which is stored
 	// Untold is why the relay's own event about a learned secret could not be sent; nil: it was
 	// sent, or there was none.
-	Untold    error
+	Untold error
+	// Unmetered is why the tenant's rate could not be checked. The webhook was accepted all the
+	// same. nil: it was checked, or there is none.
+	Unmetered error
 	BodyBytes int
 	Duration  time.Duration
 	Err       error // nil: accepted
@@ -74,6 +77,7 @@ type AttemptReport struct {
 	Reason   Reason        // why it died, if Status is Dead
 	Wait     time.Duration // until the next attempt, if Status is Waiting
 	Held     time.Duration // no attempt was made, the delivery is held for this long
+	HeldBy   gate.Hold     // why, if it is held
 	Age      time.Duration // from the event's acceptance to the end of the attempt
 	// what the attempt changed in the endpoint's state; nil: nothing worth telling
 	Change *gate.Change

@@ -145,7 +145,7 @@ func (r *rig) build(wrap func(ports) ports) {
 	p := wrap(r.ports())
 	r.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 		Sources: p.sources, Subscriptions: p.subs, Ingest: valued{p.ingest, r.t},
-		Ordered: p.orderedIngest, Bodies: p.bodies,
+		Ordered: p.orderedIngest, Bodies: p.bodies, Quotas: p.quotas,
 		Reporter: &r.reports,
 	}))
 	r.fanout = lab.Must(relay.NewFanout(relay.FanoutConfig{

@@ -28,6 +28,8 @@ const (
 	KeyDeliveryID = "deliveryId" // the provider's own id of a webhook
 	// the id is not signed, and came before with other signed bytes
 	KeyReused = "deliveryIdReused"
+	// the tenant's rate could not be checked; the webhook was accepted
+	KeyUnmetered = "unmetered"
 )
 
 // Log is a relay.Reporter that writes to a logger. It is safe for concurrent use if the logger is.
@@ -98,7 +100,10 @@ func (l Log) Received(ctx context.Context, r relay.ReceiveReport) {
 		if r.Reused { // a line is enough, because a metric of its own would be billed
 			attrs, level = append(attrs, slog.Bool(KeyReused, true)), slog.LevelWarn
 		}
-		l.log(ctx, level, "received", nil, l.measure(attrs, accepted, one(metric.Accepted)))
+		if r.Unmetered != nil {
+			attrs, level = append(attrs, slog.Bool(KeyUnmetered, true)), slog.LevelWarn
+		}
+		l.log(ctx, level, "received", r.Unmetered, l.measure(attrs, accepted, one(metric.Accepted)))
 	}
 }
 
@@ -161,7 +166,8 @@ func (l Log) Attempted(ctx context.Context, r relay.AttemptReport) {
 		attrs = append(attrs, slog.Int64("retryInMs", r.Wait.Milliseconds()))
 	}
 	if r.Held > 0 {
-		attrs = append(attrs, slog.Int64("heldMs", r.Held.Milliseconds()))
+		attrs = append(attrs, slog.Int64("heldMs", r.Held.Milliseconds()),
+			slog.String("heldBy", string(r.HeldBy)))
 	}
 	if r.Reason != "" {
 		attrs = append(attrs, slog.String("deathReason", string(r.Reason)))

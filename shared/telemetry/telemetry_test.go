@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -65,6 +66,25 @@ func TestOneLineForEach(t *testing.T) {
 				"eventType": "push",
 				"outcome":   "accepted", "bodyBytes": 0.0, "durationMs": 0.0, "deliveryId": "103",
 				"deliveryIdReused": true},
+		},
+		"accepted, and the tenant's rate could not be checked": {
+			func(l telemetry.Log) {
+				l.Received(ctx, relay.ReceiveReport{
+					Source: "hub", Tenant: "acme", EventID: "evt_1", Type: "push",
+					Unmetered: context.DeadlineExceeded,
+				})
+			},
+			map[string]any{"level": "WARN", "msg": "received", "source": "hub", "tenant": "acme",
+				"eventId": "evt_1", "eventType": "push", "outcome": "accepted", "bodyBytes": 0.0,
+				"durationMs": 0.0, "unmetered": true, "error": "context deadline exceeded"},
+		},
+		"refused over the tenant's rate": {
+			func(l telemetry.Log) {
+				l.Received(ctx, relay.ReceiveReport{Source: "hub", Err: relay.ErrRate})
+			},
+			map[string]any{"level": "WARN", "msg": "received", "source": "hub", "eventId": "",
+				"eventType": "", "outcome": "refused", "reason": "rate", "bodyBytes": 0.0,
+				"durationMs": 0.0, "error": relay.ErrRate.Error()},
 		},
 		"refused is the partner's fault": {
 			func(l telemetry.Log) {
@@ -150,13 +170,16 @@ func TestOneLineForEach(t *testing.T) {
 		"held": {
 			func(l telemetry.Log) {
 				l.Attempted(
-					ctx, relay.AttemptReport{EventID: "evt_1", Endpoint: "a", Held: time.Minute},
+					ctx, relay.AttemptReport{
+						EventID: "evt_1", Endpoint: "a", Held: time.Minute,
+						HeldBy: gate.HeldTenantRate,
+					},
 				)
 			},
 			map[string]any{"level": "INFO", "msg": "attempted", "source": "", "eventId": "evt_1",
 				"eventType": "", "endpoint": "a",
 				"attempt": 0.0, "outcome": "", "statusCode": 0.0, "durationMs": 0.0, "delivery": "",
-				"ageMs": 0.0, "heldMs": 60000.0},
+				"ageMs": 0.0, "heldMs": 60000.0, "heldBy": "tenant_rate"},
 		},
 		"dead, and the endpoint disabled": {
 			func(l telemetry.Log) {

@@ -72,7 +72,7 @@ func New(c Config) (*Console, error) {
 		sessions: access.NewSessions(
 			c.Documents, access.NewTokens(c.Documents, c.Now), c.Now,
 		),
-		owners:  access.NewTenants(c.Documents, c.Now),
+		owners:  access.NewTenants(c.Documents, nil, c.Now),
 		console: &site{pages: sync.OnceValue(consolePages), menu: entries},
 		portal:  &site{pages: sync.OnceValue(portalPages), menu: portalEntries},
 	}}, nil

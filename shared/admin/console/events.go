@@ -277,7 +277,7 @@ func answerText(a admin.Attempt) string {
 
 // deliveryState is the word for the state of a delivery.
 func deliveryState(d admin.DeliveryView) string {
-	if d.Held {
+	if d.Held != "" {
 		return "held"
 	}
 	return d.Status

@@ -3,9 +3,13 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strconv"
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
+	"webhook-relay/shared/relay"
+	"webhook-relay/shared/relay/gate"
 )
 
 func (v *visit) tenants() error {
@@ -13,7 +17,7 @@ func (v *visit) tenants() error {
 		v.redirect(v.at("tenants", id))
 		return nil
 	}
-	found, err := listOf[admin.TenantView](v, "/v1/tenants", nil)
+	found, err := listOf[admin.TenantItem](v, "/v1/tenants", nil)
 	if err != nil {
 		return err
 	}
@@ -26,6 +30,7 @@ type tenantData struct {
 
 	etag string
 	link *admin.MadePortalLink // to its portal, made just now
+	held int                   // deliveries that wait because of its rate, as far as is known
 }
 
 func (v *visit) readTenant() (tenantData, error) {
@@ -43,7 +48,30 @@ func (v *visit) tenantWith(link *admin.MadePortalLink) error {
 		return err
 	}
 	d.link = link
+	if d.held, err = v.heldByRate(d.TenantView); err != nil {
+		return err
+	}
 	return v.ok(page{title: d.Name, nav: "/tenants"}, tenantPageOf(v, d))
+}
+
+// heldByRate counts the deliveries that wait because of a tenant's rate, among its newest ones that
+// wait.
+func (v *visit) heldByRate(t admin.TenantView) (held int, err error) {
+	if t.Rates.Delivered == "" {
+		return 0, nil
+	}
+	waiting, err := get[list[admin.DeliveryView]](v, "/v1/deliveries", url.Values{
+		"tenant": {t.ID}, "status": {string(relay.Waiting)}, "limit": {strconv.Itoa(pageSize)},
+	})
+	if missing(err) {
+		return 0, nil
+	}
+	for _, d := range waiting.Items {
+		if d.Held == string(gate.HeldTenantRate) {
+			held++
+		}
+	}
+	return held, err
 }
 
 // portalSettings are those in the form.
@@ -100,7 +128,11 @@ func (v *visit) putTenant(id string) error {
 	}
 	_, err := v.api.Do(v.r.Context(), client.Request{
 		Method: http.MethodPut, Path: client.Path("v1", "tenants", id), Header: header,
-		Body: admin.TenantSpec{Name: v.field("name", ""), Portal: v.portalSettings()},
+		Body: admin.TenantSpec{
+			Name: v.field("name", ""), Portal: v.portalSettings(), Rates: admin.RatesSpec{
+				Accepted: v.field("accepted", ""), Delivered: v.field("delivered", ""),
+			},
+		},
 	})
 	return err
 }

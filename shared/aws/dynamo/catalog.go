@@ -165,10 +165,11 @@ func (c *Catalog) For(tenant string) catalog.TenantStore {
 	return &tenantCatalog{all: c, tenant: tenant}
 }
 
-// State implements catalog.Generations. The pointer and the mark of listeners come in one call.
+// State implements catalog.Generations. The pointer and the marks beside it come in one call.
 func (c *Catalog) State(ctx context.Context, tenant string) (catalog.State, error) {
 	var p pointer
 	var listening catalog.Listening
+	var rates catalog.Rates
 	err := c.eachOf(
 		ctx, catalog.Qualify(tenant, catalogPartition), "", func(it item) (err error) {
 			switch textOf(it, SortKey) {
@@ -176,6 +177,8 @@ func (c *Catalog) State(ctx context.Context, tenant string) (catalog.State, erro
 				p, err = pointerOf(it)
 			case listeningSort:
 				err = decodeDoc(it, &listening)
+			case ratesSort:
+				err = decodeDoc(it, &rates)
 			}
 			return err
 		},
@@ -184,22 +187,39 @@ func (c *Catalog) State(ctx context.Context, tenant string) (catalog.State, erro
 		return catalog.State{}, fmt.Errorf("dynamo: catalog: %w", err)
 	}
 	s := p.state()
-	s.Listening = listening
+	s.Listening, s.Rates = listening, rates
 	return s, nil
 }
 
-// MarkListening implements catalog.ListeningMarks. The mark is an item of its own, so that it never
-// meets a change of the catalog.
+// MarkListening implements catalog.ListeningMarks.
 func (c *Catalog) MarkListening(ctx context.Context, m catalog.Listening) error {
-	it := key(catalogPartition, listeningSort)
-	it[docAttribute], it[revisionAttribute] = text(string(encode(m))), number(m.Revision)
-	_, err := c.client.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: &c.name, Item: it,
-		ConditionExpression:       aws.String("attribute_not_exists(pk) OR revision < :revision"),
-		ExpressionAttributeValues: item{":revision": number(m.Revision)},
-	})
+	return c.mark(ctx, key(catalogPartition, listeningSort), m, m.Revision)
+}
+
+// SetRates implements catalog.TenantRates. It lists the tenant first, so that receive looks for its
+// rates.
+func (c *Catalog) SetRates(ctx context.Context, tenant string, r catalog.Rates) error {
+	t := &tenantCatalog{all: c, tenant: tenant}
+	if !r.SameLimits(catalog.Rates{}) {
+		if err := t.enlist(ctx); err != nil {
+			return fmt.Errorf("dynamo: list of tenants: %w", err)
+		}
+	}
+	return c.mark(ctx, key(t.partition(catalogPartition), ratesSort), r, r.Revision)
+}
+
+// mark writes a mark beside a catalog, unless a later one is there. The first revision replaces
+// any. A mark is an item of its own, so that it never meets a change of the catalog.
+func (c *Catalog) mark(ctx context.Context, it item, doc any, revision int64) error {
+	it[docAttribute], it[revisionAttribute] = text(string(encode(doc))), number(revision)
+	in := &dynamodb.PutItemInput{TableName: &c.name, Item: it}
+	if revision > 1 {
+		in.ConditionExpression = aws.String("attribute_not_exists(pk) OR revision < :revision")
+		in.ExpressionAttributeValues = item{":revision": number(revision)}
+	}
+	_, err := c.client.PutItem(ctx, in)
 	if err != nil && !conditionFailed(err) {
-		return fmt.Errorf("dynamo: mark of listeners: %w", err)
+		return fmt.Errorf("dynamo: %s: %w", textOf(it, SortKey), err)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@
 //	pk           sk                          attributes
 //	catalog      pointer                     generation, revision (how often it was replaced), learned (how often a secret was learned)
 //	catalog      listening                   doc, revision: until when somebody may be listening to events
+//	catalog      rates                       doc, revision: the rates of the tenant
 //	generations  <generation>                created_at, retired_at (Unix seconds)
 //	<generation> source#<name>               doc, sealed
 //	<generation> endpoint#<name>             doc, sealed

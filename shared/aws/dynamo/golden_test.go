@@ -25,6 +25,7 @@ import (
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
+	"webhook-relay/shared/relay/gate"
 	"webhook-relay/shared/relay/gate/breaker"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/schema"
@@ -90,7 +91,7 @@ var (
 			}},
 		{EventID: eventID, Endpoint: "waits", ReceivedAt: at, Source: "github", Type: "push",
 			Status: relay.Waiting, Attempts: 2, Step: 1, MessageID: "m-5", Receives: 3,
-			NextAt: at.Add(time.Hour), Held: true, Reserved: true, UpdatedAt: at,
+			NextAt: at.Add(time.Hour), Held: gate.HeldRate, Reserved: true, UpdatedAt: at,
 			ExpiresAt: expires,
 			History: []relay.Attempt{
 				{

@@ -22,13 +22,14 @@ const (
 	catalogPartition     = "catalog"
 	pointerSort          = "pointer"
 	listeningSort        = "listening" // of the operator only
+	ratesSort            = "rates"     // of tenants only
 	generationsPartition = "generations"
 	// windows and secrets of handshakes, by source; a partition of its own, because receive may
 	// write to no other
 	learnedPartition = "learned"
 )
 
-// The lists of all tenants that have a catalog, or had one, in shards.
+// The lists of all tenants that have a catalog or rates, or had them, in shards.
 const (
 	tenantsPartition = "tenants"
 	tenantsSort      = "names"
@@ -378,6 +379,11 @@ func (t *tenantCatalog) register(ctx context.Context, p pointer) error {
 	if t.tenant == "" || p.generation != "" {
 		return nil
 	}
+	return t.enlist(ctx)
+}
+
+// enlist adds the tenant to the list of tenants.
+func (t *tenantCatalog) enlist(ctx context.Context) error {
 	shard := catalog.ShardOf(t.tenant, catalog.TenantShards)
 	_, err := t.all.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
 		TableName:                &t.all.name,

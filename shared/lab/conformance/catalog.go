@@ -31,6 +31,7 @@ type CatalogUnderTest interface {
 	catalog.Tenants
 	catalog.Names
 	catalog.ListeningMarks
+	catalog.TenantRates
 }
 
 // Catalog tests a catalog: the three ports through which stages read it, and the port through which
@@ -64,6 +65,8 @@ func Catalog(t *testing.T, fresh func(t *testing.T) CatalogUnderTest) {
 		"handshakes and replacements in any order":         catalogLearnsAmidst,
 		"a generation has a name of its own":               catalogGenerations,
 		"a mark of listeners is beside the catalog":        catalogListening,
+		"the rates of a tenant are beside its catalog":     catalogRates,
+		"the rates of a tenant without a catalog":          catalogRatesAlone,
 	}
 	maps.Copy(tests, editing)
 	for name, test := range tests {

@@ -96,6 +96,7 @@ func TestDeployed(t *testing.T) {
 			"a secret is learned in a handshake":            learned,
 			"a tenant gets its own events, and no other":    tenant,
 			"a tenant's source learns its secret":           tenantLearns,
+			"a tenant's rates hold, and lose nothing":       tenantRates,
 			"the API runs a tenant":                         administered,
 			"the API runs jobs":                             jobs,
 			"the API applies a file":                        applied,

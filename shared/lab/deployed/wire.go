@@ -290,7 +290,7 @@ func dynamoCalls(operation string, in request) ([]call, error) {
 // leadingKey returns the partition that a call on a table works in; "": none that is read here.
 func (in request) leadingKey(operation string) string {
 	switch operation {
-	case "PutItem", "UpdateItem", "DeleteItem":
+	case "GetItem", "PutItem", "UpdateItem", "DeleteItem":
 		return in.Item.Partition.S + in.Key.Partition.S
 	case "Query":
 		if found := partitionIs.FindStringSubmatch(in.KeyConditionExpression); found != nil {

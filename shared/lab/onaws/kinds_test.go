@@ -10,7 +10,7 @@ var calls = map[string][]string{
 	"receive": {
 		"Query catalog",
 		"GetItem catalog", "GetItem learned", "PutItem learned", "UpdateItem catalog",
-		"Decrypt secret", "Encrypt secret",
+		"Decrypt secret", "Encrypt secret", "UpdateItem line", "GetItem line",
 		"PutObject body", "SendMessage ingest", "SendMessage ordered-ingest",
 	},
 	"fanout": {

@@ -224,6 +224,11 @@ func (p *pipeline) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.rates.Revision > 0 {
+		if err := p.catalog.SetRates(ctx, limited, p.rates); err != nil {
+			return err
+		}
+	}
 	if err := p.catalog.ReplaceCatalog(ctx, p.script.catalog(), revision); err != nil ||
 		!p.learns() {
 		return err
@@ -268,14 +273,15 @@ func (p *pipeline) newHandler(
 }
 
 func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
-	queues := sqs.Client(cfg)
+	queues, tables := sqs.Client(cfg), dynamodb.NewFromConfig(cfg)
 	catalog := dynamo.NewCatalog(
-		dynamodb.NewFromConfig(cfg), p.catalogTable(),
+		tables, p.catalogTable(),
 		kms.New(cfg, secretsKey),
 	)
 	ingest := sqs.New(queues, p.urls["ingest"])
 	return lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 		Sources: catalog, Subscriptions: catalog, Learned: catalog, Ingest: ingest,
+		Quotas:   dynamo.NewLedger(tables, p.ledgerTable(), nil),
 		Operator: operate.NewNotifier(nil, ingest), Ordered: sqs.New(
 			queues, p.urls["ordered-ingest"],
 		),

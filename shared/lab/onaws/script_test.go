@@ -77,7 +77,12 @@ type script struct {
 	webhooks      []verify.Webhook       // "RUN" in a body stands for the run's name
 	poison        map[string]string      // messages of a later version, by their queue
 	losses        []loss                 // lost messages, which the sweeper must restore
+	// of the tenant that has the webhooks; zero: they are the operator's
+	rates catalog.Rates
 }
+
+// limited is the tenant that has the webhooks of a script with rates.
+const limited = "acme"
 
 // loss is a message that a queue loses: the first one of an attempt.
 type loss struct {
@@ -105,6 +110,13 @@ var scripts = map[string]*script{
 			"app", nil, slices.Sorted(maps.Keys(destinations))...,
 		),
 		webhooks: []verify.Webhook{order("1", small), order("2", ofKey("a", 256<<10))},
+	},
+	"rates": { // so high that nothing is refused
+		subscriptions: subscribe("app", nil, "good"),
+		webhooks:      []verify.Webhook{order("1", small), order("2", small)},
+		rates: catalog.Rates{
+			Accepted: catalog.Rate{Count: 100, Per: time.Second}, Revision: 1,
+		},
 	},
 	"losses": {
 		subscriptions: subscribe("app", nil, "good", "flaky", "queue"),
@@ -153,7 +165,13 @@ func order(id string, body []byte) verify.Webhook {
 	return verify.Webhook{DeliveryID: id, EventType: "order.paid", Body: body}
 }
 
-func (s *script) source() catalog.Source { return sources[s.subscriptions[0].Source] }
+func (s *script) source() catalog.Source {
+	source := sources[s.subscriptions[0].Source]
+	if s.rates.Revision > 0 {
+		source.Tenant = &catalog.TenantOf{ID: limited}
+	}
+	return source
+}
 
 // learns tells whether the provider begins with a handshake that hands over its secret.
 func (s *script) learns() bool { return len(s.source().Secrets) == 0 }

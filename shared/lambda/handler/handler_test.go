@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -187,7 +188,7 @@ func checkAnswer(t *testing.T, got events.APIGatewayV2HTTPResponse) {
 		t.Errorf("answer %+v", got)
 	}
 	if (got.StatusCode == 405) != (got.Headers["allow"] == "POST") ||
-		(got.StatusCode == 503) != (got.Headers["retry-after"] != "") {
+		(got.StatusCode == 503 || got.StatusCode == 429) != (got.Headers["retry-after"] != "") {
 		t.Errorf("headers %v", got.Headers)
 	}
 }
@@ -196,6 +197,42 @@ type down struct{}
 
 func (down) Send(_ context.Context, msgs []relay.Outgoing) []error {
 	return []error{errors.New("queue at https://internal.example.com is down")}
+}
+
+// TestReceiveAnswers429OverTheRate says when to send again, in whole seconds.
+func TestReceiveAnswers429OverTheRate(t *testing.T) {
+	t.Parallel()
+	var ingest memory.Queue
+	var catalogs memory.Catalog
+	if err := errors.Join(
+		catalogs.ReplaceCatalog(t.Context(), catalog.Catalog{Sources: []catalog.Source{{
+			Name: "app", Verify: verify.Config{Provider: "none"},
+			Tenant: &catalog.TenantOf{ID: "acme"},
+		}}}, 0),
+		catalogs.SetRates(t.Context(), "acme", catalog.Rates{
+			Accepted: catalog.Rate{Count: 2, Per: time.Hour}, Revision: 1,
+		}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	receive := handler.Receive(lab.Must(relay.NewReceiver(relay.ReceiverConfig{
+		Sources: &catalogs, Ingest: &ingest, Bodies: &memory.Bodies{}, Reporter: silent{},
+		Quotas: &memory.Quotas{},
+	})))
+	for i, want := range []int{200, 200, 200, 429, 429} {
+		got, err := receive(t.Context(), request("app", "{}", nil))
+		if err != nil || got.StatusCode != want {
+			t.Fatalf("webhook %d: %d, %v, want %d", i, got.StatusCode, err, want)
+		}
+		after, _ := strconv.Atoi(got.Headers["retry-after"])
+		if want == 429 && (after < 1790 || after > 1800) {
+			t.Errorf("webhook %d: Retry-After %q", i, got.Headers["retry-after"])
+		}
+		checkAnswer(t, got)
+	}
+	if ingest.Len() != 3 {
+		t.Errorf("%d were accepted", ingest.Len())
+	}
 }
 
 func TestReceiveAnswers503WhenTheQueueIsDown(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,6 +112,8 @@ func Status(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, relay.ErrTenant), errors.Is(err, relay.ErrSchema):
 		return http.StatusUnprocessableEntity
+	case errors.Is(err, relay.ErrRate):
+		return http.StatusTooManyRequests
 	case errors.Is(err, relay.ErrUnavailable):
 		return http.StatusServiceUnavailable
 	default:
@@ -126,6 +129,7 @@ var details = map[int]string{
 	http.StatusMethodNotAllowed:      "Send webhooks by POST. Other methods serve only handshakes of some providers.",
 	http.StatusRequestEntityTooLarge: "The webhook's body is larger than this relay accepts.",
 	http.StatusUnprocessableEntity:   "The webhook does not say to which tenant it belongs, as this source requires. The relay's log says what is missing.",
+	http.StatusTooManyRequests:       "The tenant sends more webhooks than its rate allows. Send it again after the time in Retry-After.",
 	http.StatusServiceUnavailable:    "The webhook was not accepted. Send it again later.",
 }
 
@@ -155,6 +159,9 @@ func refusal(err error, answer relay.Answer) events.APIGatewayV2HTTPResponse {
 	}
 	if r.StatusCode == http.StatusMethodNotAllowed {
 		r.Headers["allow"] = strings.Join(answer.Allow, ", ")
+	}
+	if r.StatusCode == http.StatusTooManyRequests {
+		r.Headers["retry-after"] = strconv.Itoa(int(answer.RetryAfter / time.Second))
 	}
 	if answer.NoBody {
 		r.Body = ""

@@ -27,6 +27,7 @@ type tenantState struct {
 	state   catalog.State
 	windows map[string]time.Time // the end of each source's window for a handshake
 	learned map[string]string    // by source, the secret that its provider sent in a handshake
+	rates   catalog.Rates
 }
 
 // of returns the state of a tenant. The caller holds the lock.
@@ -94,6 +95,7 @@ func (c *Catalog) State(_ context.Context, tenant string) (catalog.State, error)
 	state := c.of(tenant)
 	s := state.state
 	s.Ordered = slices.ContainsFunc(state.catalog.Endpoints, isOrdered)
+	s.Rates = state.rates
 	if tenant == "" {
 		s.Listening = c.listening
 	}
@@ -110,9 +112,19 @@ func (c *Catalog) MarkListening(_ context.Context, m catalog.Listening) error {
 	return nil
 }
 
+// SetRates writes a tenant's rates, unless later ones are there.
+func (c *Catalog) SetRates(_ context.Context, tenant string, r catalog.Rates) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if state := c.of(tenant); r.Revision > state.rates.Revision || r.Revision == 1 {
+		state.rates = r
+	}
+	return nil
+}
+
 func isOrdered(e catalog.Endpoint) bool { return e.Order.On }
 
-// TenantNames lists the tenants in a shard that have a catalog.
+// TenantNames lists the tenants in a shard that have a catalog or rates.
 func (c *Catalog) TenantNames(ctx context.Context, shard int) ([]string, error) {
 	all, err := c.AllTenants(ctx)
 	return slices.DeleteFunc(all, func(name string) bool {
@@ -120,12 +132,12 @@ func (c *Catalog) TenantNames(ctx context.Context, shard int) ([]string, error) 
 	}), err
 }
 
-// AllTenants lists the tenants that have a catalog.
+// AllTenants lists the tenants that have a catalog or rates.
 func (c *Catalog) AllTenants(context.Context) (names []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for tenant, state := range c.tenants {
-		if tenant != "" && state.state.Generation != "" {
+		if tenant != "" && (state.state.Generation != "" || state.rates.Revision > 0) {
 			names = append(names, tenant)
 		}
 	}

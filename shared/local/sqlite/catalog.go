@@ -111,9 +111,12 @@ func (c *Catalog) State(ctx context.Context, tenant string) (s catalog.State, er
 			return err
 		}
 		if tenant == "" {
-			if s.Listening, err = listeningOf(conn); err != nil {
-				return err
-			}
+			err = readMark(conn, marks, listeningMark, &s.Listening)
+		} else {
+			err = readMark(conn, tenantRates, tenant, &s.Rates)
+		}
+		if err != nil {
+			return err
 		}
 		return exec(conn, "SELECT 1 FROM resources WHERE tenant = ? AND order_key IS NOT NULL"+
 			" LIMIT 1", func(*sqlite.Stmt) error {
@@ -124,42 +127,58 @@ func (c *Catalog) State(ctx context.Context, tenant string) (s catalog.State, er
 	return s, err
 }
 
-// The document that is the mark of listeners.
+// The documents that are marks beside the catalogs.
 const (
-	marks         = "marks"
+	marks         = "marks" // the collection of the operator's
 	listeningMark = "listening"
+	tenantRates   = "rates" // the collection of the rates of tenants, by tenant
 )
 
 // MarkListening implements catalog.ListeningMarks.
 func (c *Catalog) MarkListening(ctx context.Context, m catalog.Listening) error {
+	return c.mark(ctx, marks, listeningMark, m, m.Revision)
+}
+
+// SetRates implements catalog.TenantRates.
+func (c *Catalog) SetRates(ctx context.Context, tenant string, r catalog.Rates) error {
+	return c.mark(ctx, tenantRates, tenant, r, r.Revision)
+}
+
+// mark writes a mark beside a catalog, unless a later one is there. The first revision replaces
+// any.
+func (c *Catalog) mark(
+	ctx context.Context, collection, key string, mark any, revision int64,
+) error {
 	return c.store.do(ctx, onDisk, func(conn *sqlite.Conn) error {
-		body, err := json.Marshal(m)
+		body, err := json.Marshal(mark)
 		if err != nil {
 			return err
 		}
 		return exec(
 			conn, `INSERT INTO documents (collection, key, version, body) VALUES (?1, ?2, ?3, ?4)
-				ON CONFLICT DO UPDATE SET version = ?3, body = ?4 WHERE version < ?3`, nil,
-			marks, listeningMark, m.Revision, body,
+				ON CONFLICT DO UPDATE SET version = ?3, body = ?4
+				WHERE version < ?3 OR ?3 = 1`, nil,
+			collection, key, revision, body,
 		)
 	})
 }
 
-// listeningOf returns the mark of listeners.
-func listeningOf(conn *sqlite.Conn) (m catalog.Listening, err error) {
-	err = exec(
+// readMark reads a mark beside a catalog. It leaves into as it is if there is none.
+func readMark(conn *sqlite.Conn, collection, key string, into any) error {
+	return exec(
 		conn, "SELECT body FROM documents WHERE collection = ? AND key = ?",
 		func(stmt *sqlite.Stmt) error {
-			if err := json.Unmarshal(blob(stmt, 0), &m); err != nil {
-				return fmt.Errorf("sqlite: mark of listeners: %w: %w", format.ErrFormat, err)
+			if err := json.Unmarshal(blob(stmt, 0), into); err != nil {
+				return fmt.Errorf(
+					"sqlite: mark %s %s: %w: %w", collection, key, format.ErrFormat, err,
+				)
 			}
 			return nil
-		}, marks, listeningMark,
+		}, collection, key,
 	)
-	return m, err
 }
 
-// stateOf returns the state of a tenant's catalog, without Ordered and Listening.
+// stateOf returns the state of a tenant's catalog, without Ordered and the marks.
 func stateOf(conn *sqlite.Conn, tenant string) (s catalog.State, err error) {
 	err = exec(conn, "SELECT generation, revision, changes FROM catalogs WHERE tenant = ?",
 		func(stmt *sqlite.Stmt) error {
@@ -184,11 +203,12 @@ func (c *Catalog) TenantNames(ctx context.Context, shard int) ([]string, error) 
 // AllTenants implements catalog.Names.
 func (c *Catalog) AllTenants(ctx context.Context) (names []string, err error) {
 	err = c.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT tenant FROM catalogs WHERE tenant <> '' ORDER BY tenant",
+		return exec(conn, "SELECT tenant FROM catalogs WHERE tenant <> ''"+
+			" UNION SELECT key FROM documents WHERE collection = ? ORDER BY tenant",
 			func(stmt *sqlite.Stmt) error {
 				names = append(names, stmt.ColumnText(0))
 				return nil
-			})
+			}, tenantRates)
 	})
 	return names, err
 }

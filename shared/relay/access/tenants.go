@@ -14,9 +14,12 @@ import (
 
 // Tenant is a customer of the operator, who has sources, endpoints and subscriptions of its own.
 type Tenant struct {
-	ID        string // see catalog.IsTenant
-	Name      string // for people: 1 to MaxTenantName bytes
-	Portal    Portal // the zero value: as the console looks, and in no frame
+	ID     string // see catalog.IsTenant
+	Name   string // for people: 1 to MaxTenantName bytes
+	Portal Portal // the zero value: as the console looks, and in no frame
+	// of the zero value: no limit. Their Revision is not used. A list has no rates: each tenant's
+	// are beside its catalog, where the stages read them.
+	Rates     catalog.Rates
 	CreatedAt time.Time
 	Revision  int64 // 1 for the first, one more for each change
 }
@@ -40,12 +43,16 @@ type tenantDoc struct {
 // Tenants keeps the list of tenants. It is safe for concurrent use.
 type Tenants struct {
 	documents operate.Documents
+	rates     catalog.TenantRates
 	now       func() time.Time
 }
 
-// NewTenants returns the tenants in documents. now is the clock.
-func NewTenants(documents operate.Documents, now func() time.Time) *Tenants {
-	return &Tenants{documents: documents, now: now}
+// NewTenants returns the tenants in documents. rates has their rates; nil: they are not read, and
+// nothing can be written. now is the clock.
+func NewTenants(
+	documents operate.Documents, rates catalog.TenantRates, now func() time.Time,
+) *Tenants {
+	return &Tenants{documents: documents, rates: rates, now: now}
 }
 
 // Tenant returns a tenant. Error: catalog.ErrNotFound.
@@ -54,7 +61,19 @@ func (s *Tenants) Tenant(ctx context.Context, id string) (Tenant, error) {
 	if err != nil {
 		return Tenant{}, err
 	}
-	return decodeTenant(d)
+	t, err := decodeTenant(d)
+	if err != nil || s.rates == nil {
+		return t, err
+	}
+	t.Rates, err = s.ratesOf(ctx, id)
+	return t, err
+}
+
+// ratesOf returns a tenant's rates, without their revision.
+func (s *Tenants) ratesOf(ctx context.Context, id string) (catalog.Rates, error) {
+	state, err := s.rates.State(ctx, id)
+	state.Rates.Revision = 0
+	return state.Rates, err
 }
 
 // Put creates a tenant if base is 0, or replaces the one of revision base. It returns the new one.
@@ -88,17 +107,36 @@ func (s *Tenants) Put(ctx context.Context, t Tenant, base int64) (Tenant, error)
 			Version: format.Version, Name: t.Name, Portal: t.Portal, CreatedAt: t.CreatedAt,
 		}),
 	}, base)
-	return t, err
+	if err != nil {
+		return t, err
+	}
+	return t, s.putRates(ctx, t.ID, t.Rates, t.Revision)
 }
 
-// Delete deletes a tenant of revision base, or of any (operate.AnyVersion). Its things must be gone
-// before. Error: catalog.ErrConflict.
+// putRates writes the rates of a tenant of a revision, if they change. After an error the tenant
+// has its new revision and its old rates, and shows both: it can be put again.
+func (s *Tenants) putRates(
+	ctx context.Context, id string, next catalog.Rates, revision int64,
+) error {
+	was, err := s.ratesOf(ctx, id)
+	if err != nil || was.SameLimits(next) {
+		return err
+	}
+	next.Revision = revision
+	return s.rates.SetRates(ctx, id, next)
+}
+
+// Delete deletes a tenant of revision base, or of any (operate.AnyVersion), and its rates. Its
+// things must be gone before. Error: catalog.ErrConflict.
 func (s *Tenants) Delete(ctx context.Context, id string, base int64) error {
-	return s.documents.DeleteDocument(ctx, tenantsCollection, id, base)
+	if err := s.documents.DeleteDocument(ctx, tenantsCollection, id, base); err != nil {
+		return err
+	}
+	return s.putRates(ctx, id, catalog.Rates{}, 1) // a new tenant of this id begins with 1 too
 }
 
-// List lists the tenants by id, from one on, at most limit of them. next is where to go on; "": the
-// end.
+// List lists the tenants by id, from one on, at most limit of them, without their rates. next is
+// where to go on; "": the end.
 func (s *Tenants) List(
 	ctx context.Context, from string, limit int,
 ) (tenants []Tenant, next string, err error) {

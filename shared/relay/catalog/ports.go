@@ -44,8 +44,8 @@ type Sources interface {
 	// SourceNames lists the plain names of the sources in a shard of a tenant's catalog: see
 	// ShardOf and NameShards.
 	SourceNames(ctx context.Context, g Generation, tenant string, shard int) ([]string, error)
-	// TenantNames lists the tenants in a shard that have a catalog, or had one: see ShardOf and
-	// TenantShards.
+	// TenantNames lists the tenants in a shard that have a catalog or rates, or had them: see
+	// ShardOf and TenantShards.
 	TenantNames(ctx context.Context, shard int) ([]string, error)
 }
 
@@ -120,7 +120,7 @@ type Sealer interface {
 type Names interface {
 	// Names lists the plain names of the sources and endpoints of a tenant's catalog, sorted.
 	Names(ctx context.Context, tenant string) (sources, endpoints []string, err error)
-	// AllTenants lists the tenants that have a catalog, or had one, sorted.
+	// AllTenants lists the tenants that have a catalog or rates, or had them, sorted.
 	AllTenants(ctx context.Context) ([]string, error)
 }
 

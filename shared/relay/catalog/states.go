@@ -23,6 +23,8 @@ type State struct {
 	Ordered bool // at least one endpoint is ordered: see Subscriptions.OrderedEndpoints
 	// Listening is part of the operator's state only.
 	Listening Listening
+	// Rates are part of the states of tenants only.
+	Rates Rates
 }
 
 // MaxChanges is how many changes a State has.

@@ -45,11 +45,12 @@ type TenantStore interface {
 	Editor
 }
 
-// Tenants has the catalog of each tenant. It is safe for concurrent use.
+// Tenants has the catalog of each tenant, and its rates beside it. It is safe for concurrent use.
 type Tenants interface {
 	// For returns the catalog of a tenant; "" is the operator. It calls nothing. A tenant without a
 	// catalog has an empty one of revision 0.
 	For(tenant string) TenantStore
+	TenantRates
 }
 
 // Stamp tells when a resource was last changed. It is not part of the configuration: stores write

@@ -156,10 +156,12 @@ func (g *Gate) reserveSlot(ctx context.Context, ep Limits, e *entry) (Admission,
 		return Admission{}, err
 	}
 	if !ok {
-		return Admission{Held: g.spread(now.Add(slotsAhead/2), slotsAhead/2)}, nil
+		return Admission{
+			Held: g.spread(now.Add(slotsAhead/2), slotsAhead/2), By: HeldConcurrency,
+		}, nil
 	}
 	e.semaphore.queued(at)
-	return Admission{Held: at, Reserved: true}, nil
+	return Admission{Held: at, By: HeldConcurrency, Reserved: true}, nil
 }
 
 // estimate returns how long an attempt at the endpoint takes. If this instance has no recent

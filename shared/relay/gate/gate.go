@@ -67,6 +67,7 @@ type entry struct {
 type Admission struct {
 	Probe    bool
 	Held     time.Time // not now: come back at this time; zero: go ahead
+	By       Hold      // why, if Held is set
 	Reserved bool      // Held is a reservation
 	Disabled string    // why the endpoint is disabled; "": it is enabled
 	Unproven bool      // the endpoint must give its proof first: see ClaimProof
@@ -165,21 +166,24 @@ func (g *Gate) check(ctx context.Context, ep Limits, e *entry, reserved bool) (A
 	case e.state.Phase(now) == breaker.Disabled:
 		return Admission{Disabled: e.state.Reason}, nil
 	case !held.IsZero():
-		return Admission{Held: held}, nil
+		return Admission{Held: held, By: Hold(e.state.Phase(now))}, nil
 	case g.unproven(ep, e.state):
 		return Admission{Unproven: true}, nil
 	case reserved || e.state.NeedsProbe(now):
 		return Admission{}, nil
 	}
-	r, recovering := e.rate(ep, now)
-	if r.attempts == 0 || recovering {
-		return Admission{}, nil
+	if r, recovering := e.rate(ep, now); r.attempts > 0 && !recovering {
+		a, err := g.reserve(ctx, ep.Name, e, r, HeldRate, now.Add(-r.fresh()), now)
+		if err != nil || !a.granted() {
+			return a, err
+		}
 	}
-	return g.reserve(ctx, ep.Name, e, r, now.Add(-r.fresh()), now)
+	return g.reserveShared(ctx, ep, now)
 }
 
-// spend makes the delivery the probe if one is needed. Otherwise it takes an attempt from the
-// endpoint's budget, which may begin after a wait.
+// spend takes an attempt from the tenant's budget. It makes the delivery the probe if one is
+// needed, and otherwise takes an attempt from the endpoint's budget too. The attempts may begin
+// after a wait.
 func (g *Gate) spend(
 	ctx context.Context, ep Limits, e *entry, reserved bool,
 ) (a Admission, wait time.Duration, err error) {
@@ -189,13 +193,24 @@ func (g *Gate) spend(
 	defer e.release()
 	now := g.now()
 	if held := g.heldUntil(e.state, now); !held.IsZero() { // it changed a moment ago
-		return Admission{Held: held}, 0, nil
+		return Admission{Held: held, By: Hold(e.state.Phase(now))}, 0, nil
 	}
-	if e.state.NeedsProbe(now) {
-		a, err = g.claimProbe(ctx, ep, e, now)
+	probe, own := e.state.NeedsProbe(now), taken{}
+	if !probe {
+		own, a, err = g.takeOwn(ctx, ep, e, reserved, now)
+		if err != nil || !a.granted() {
+			return a, 0, err
+		}
+	}
+	shared, a, err := g.takeShared(ctx, ep, reserved, now)
+	if err != nil || !a.granted() {
+		own.giveBack()
 		return a, 0, err
 	}
-	return g.take(ctx, ep, e, reserved, now)
+	if probe {
+		a, err = g.claimProbe(ctx, ep, e, now)
+	}
+	return a, max(own.wait(now), shared.wait(now)), err
 }
 
 // mattersNow tells whether the stored state may hold a delivery. If this instance knows the
@@ -264,7 +279,7 @@ func (g *Gate) claimProbe(
 	err := g.states.SaveEndpointState(ctx, ep.Name, next, e.revision)
 	if errors.Is(err, catalog.ErrConflict) {
 		e.next = time.Time{}
-		return Admission{Held: g.spread(now, breaker.FirstWait)}, nil
+		return Admission{Held: g.spread(now, breaker.FirstWait), By: HeldOpen}, nil
 	}
 	if err != nil {
 		return Admission{}, err

@@ -3,9 +3,12 @@ package gate
 import (
 	"context"
 	"time"
+
+	"webhook-relay/shared/relay/catalog"
 )
 
-// How the rate limit works. Each endpoint has two lines of time, which all instances share. They
+// How the rate limits work. Each endpoint with a limit has two lines of time, and so has each
+// tenant with a limit for all of its endpoints together. All instances share the lines. They
 // reserve pieces of them; a piece is as long as the interval between two attempts.
 //
 //   - The budget. Every attempt takes a piece of it when it is made. The piece must have begun, or
@@ -18,6 +21,10 @@ import (
 //
 // A reservation is a time to come back, not a permission. So the limit holds whenever a message
 // really arrives.
+//
+// An attempt needs a piece of the endpoint's budget and a piece of the tenant's. If the tenant has
+// none, the endpoint's goes back. A delivery waits in one queue at a time: first in the endpoint's,
+// then in the tenant's. A delivery that has waited in either goes straight to the budgets.
 const (
 	// rateBurst is how much unused capacity may be used later: one second of it, or one attempt at
 	// rates below one a second.
@@ -33,18 +40,21 @@ const (
 	rateAhead = 24 * time.Hour
 )
 
-// limiter is what this instance has of an endpoint's lines.
+// limiter is what this instance has of the lines of an endpoint or a tenant.
 type limiter struct {
 	budget, recovery, queue pieces // recovery is the budget while the endpoint recovers
 	rejections              rejections
 }
 
-// reserve makes a reservation for a delivery. It returns the zero Admission if the reserved piece
-// has begun already.
+// tenantOwner names a tenant's lines and entry. No endpoint's name contains a "#".
+func tenantOwner(tenant string) string { return "tenant#" + tenant }
+
+// reserve makes a reservation for a delivery at the limit of an endpoint or a tenant, the owner. It
+// returns the zero Admission if the reserved piece has begun already.
 func (g *Gate) reserve(
-	ctx context.Context, endpoint string, e *entry, r rate, earliest, now time.Time,
+	ctx context.Context, owner string, e *entry, r rate, by Hold, earliest, now time.Time,
 ) (Admission, error) {
-	line := "queue#" + endpoint + "#" + r.interval().String() // another rate has another queue
+	line := "queue#" + owner + "#" + r.interval().String() // another rate has another queue
 	at, ok, err := e.limiter.queue.take(
 		ctx, g.quotas, line, r.interval(), earliest, now.Add(rateAhead),
 	)
@@ -52,49 +62,126 @@ func (g *Gate) reserve(
 	case err != nil:
 		return Admission{}, err
 	case !ok:
-		return Admission{Held: g.spread(now.Add(rateAhead/2), rateAhead/2)}, nil
+		return Admission{Held: g.spread(now.Add(rateAhead/2), rateAhead/2), By: by}, nil
 	case at.After(now):
-		return Admission{Held: at, Reserved: true}, nil
+		return Admission{Held: at, By: by, Reserved: true}, nil
 	}
 	return Admission{}, nil
 }
 
-// take takes a piece of the endpoint's budget, or says when the delivery is to come back.
-func (g *Gate) take(
-	ctx context.Context, ep Limits, e *entry, reserved bool, now time.Time,
-) (a Admission, wait time.Duration, err error) {
-	r, recovering := e.rate(ep, now)
+// reserveShared makes a reservation at the limit of the endpoint's tenant, if it has one.
+func (g *Gate) reserveShared(
+	ctx context.Context, ep Limits, now time.Time,
+) (Admission, error) {
+	r := rateOf(ep.TenantRate)
 	if r.attempts == 0 {
-		return Admission{}, 0, nil
+		return Admission{}, nil
 	}
-	budget, line := &e.limiter.budget, "rate#"+ep.Name
-	if recovering {
-		budget, line = &e.limiter.recovery, "ramp#"+ep.Name
+	owner := tenantOwner(ep.Tenant)
+	e := g.entry(owner)
+	if err := e.acquire(ctx); err != nil {
+		return Admission{}, err
 	}
+	defer e.release()
+	return g.reserve(ctx, owner, e, r, HeldTenantRate, now.Add(-r.fresh()), now)
+}
+
+// taken is a piece of a budget. The zero value is none.
+type taken struct {
+	from *pieces
+	at   time.Time // when it begins
+}
+
+// wait returns how long it takes until the piece begins.
+func (t taken) wait(now time.Time) time.Duration {
+	if t.from == nil {
+		return 0
+	}
+	return max(t.at.Sub(now), 0)
+}
+
+// giveBack gives the piece back to this instance, as nothing was attempted in it. Nobody may have
+// taken another one meanwhile.
+func (t taken) giveBack() {
+	if t.from != nil {
+		t.from.next, t.from.left = t.at, t.from.left+1
+	}
+}
+
+// takeOwn takes a piece of the endpoint's budget, or says when the delivery is to come back.
+func (g *Gate) takeOwn(
+	ctx context.Context, ep Limits, e *entry, reserved bool, now time.Time,
+) (taken, Admission, error) {
+	r, recovering := e.rate(ep, now)
+	if !recovering {
+		return g.take(ctx, ep.Name, e, r, HeldRate, reserved, now)
+	}
+	budget := &e.limiter.recovery
+	at, ok, err := g.takePiece(ctx, budget, "ramp#"+ep.Name, r, reserved, now)
+	switch {
+	case err != nil:
+		return taken{}, Admission{}, err
+	case ok:
+		return taken{from: budget, at: at}, Admission{}, nil
+	}
+	return taken{}, Admission{
+		Held: g.spread(
+			now.Truncate(rateBurst).Add(rateBurst), e.limiter.rejections.spread(now),
+		),
+		By: HeldRecovering,
+	}, nil
+}
+
+// takeShared takes a piece of the budget of the endpoint's tenant, if it has one.
+func (g *Gate) takeShared(
+	ctx context.Context, ep Limits, reserved bool, now time.Time,
+) (taken, Admission, error) {
+	if ep.TenantRate.Count == 0 {
+		return taken{}, Admission{}, nil
+	}
+	owner := tenantOwner(ep.Tenant)
+	e := g.entry(owner)
+	if err := e.acquire(ctx); err != nil {
+		return taken{}, Admission{}, err
+	}
+	defer e.release()
+	return g.take(ctx, owner, e, rateOf(ep.TenantRate), HeldTenantRate, reserved, now)
+}
+
+// take takes a piece of the budget of an endpoint or a tenant, the owner. If that begins too late,
+// it reserves a piece of the queue.
+func (g *Gate) take(
+	ctx context.Context, owner string, e *entry, r rate, by Hold, reserved bool, now time.Time,
+) (taken, Admission, error) {
+	if r.attempts == 0 {
+		return taken{}, Admission{}, nil
+	}
+	budget := &e.limiter.budget
+	at, ok, err := g.takePiece(ctx, budget, "rate#"+owner, r, reserved, now)
+	switch {
+	case err != nil:
+		return taken{}, Admission{}, err
+	case ok:
+		return taken{from: budget, at: at}, Admission{}, nil
+	}
+	a, err := g.reserve(ctx, owner, e, r, by, at, now)
+	if err == nil && a.Held.IsZero() {
+		a = Admission{Held: at, By: by, Reserved: true}
+	}
+	return taken{}, a, err
+}
+
+// takePiece takes a piece of a budget that begins in time for a delivery.
+func (g *Gate) takePiece(
+	ctx context.Context, budget *pieces, line string, r rate, reserved bool, now time.Time,
+) (time.Time, bool, error) {
 	patience := ratePart
 	if reserved {
 		patience = ratePatience
 	}
-	at, ok, err := budget.take(
+	return budget.take(
 		ctx, g.quotas, line, r.interval(), now.Add(-r.burst()), now.Add(patience),
 	)
-	switch {
-	case err != nil:
-		return Admission{}, 0, err
-	case ok:
-		return Admission{}, max(at.Sub(now), 0), nil
-	case recovering:
-		return Admission{
-			Held: g.spread(
-				now.Truncate(rateBurst).Add(rateBurst), e.limiter.rejections.spread(now),
-			),
-		}, 0, nil
-	}
-	a, err = g.reserve(ctx, ep.Name, e, r, at, now)
-	if err == nil && a.Held.IsZero() {
-		a = Admission{Held: at, Reserved: true}
-	}
-	return a, 0, err
 }
 
 // pieces are the pieces of a line that this instance has reserved and not given to deliveries yet.
@@ -176,6 +263,8 @@ type rate struct {
 	attempts int
 	per      time.Duration
 }
+
+func rateOf(r catalog.Rate) rate { return rate{attempts: r.Count, per: r.Per} }
 
 // rate returns the endpoint's own rate, or the rate at which it recovers if that is lower.
 func (e *entry) rate(ep Limits, now time.Time) (r rate, recovering bool) {

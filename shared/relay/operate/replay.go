@@ -89,7 +89,7 @@ func makeDue(
 			return err
 		}
 	}
-	d.Status, d.Reason, d.Held, d.Reserved, d.NextAt, d.UpdatedAt = relay.Waiting, "", false, false,
+	d.Status, d.Reason, d.Held, d.Reserved, d.NextAt, d.UpdatedAt = relay.Waiting, "", "", false,
 		now, now
 	return deliveries.SaveDelivery(ctx, d, d.Attempts)
 }
