@@ -65,7 +65,8 @@ func (c *getTenantCommand) Run(ctx context.Context, inv *invocation) error {
 		return show(ctx, inv, api, client.Path("v1", "tenants", c.ID), nil,
 			func(t admin.TenantView) error {
 				columns := append(slices.Clone(tenantColumns), rateColumns...)
-				return inv.table(columns, [][]cell{append(tenantRow(t.TenantItem), rateCells(t)...)})
+				row := append(tenantRow(t.TenantItem), rateCells(t)...)
+				return inv.table(columns, [][]cell{row})
 			})
 	})
 }

@@ -44,8 +44,8 @@ func NewMeter(quotas Quotas, now func() time.Time) *Meter {
 }
 
 // Count counts a webhook of a tenant. If that is over the rate, it is not counted, and Count
-// returns when to try again; zero: it was counted. After an error it was not, because the ledger does not
-// answer.
+// returns when to try again; zero: it was counted. After an error it was not, because the ledger
+// does not answer.
 func (m *Meter) Count(ctx context.Context, tenant string, r catalog.Rate) (time.Time, error) {
 	c := m.counter(tenant)
 	select {
