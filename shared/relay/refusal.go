@@ -26,7 +26,7 @@ const (
 	RefusedMalformed Refusal = "malformed" // a malformed signature, more than one, a trigger's form
 	RefusedMismatch  Refusal = "mismatch"  // no secret makes this signature, or a wrong token
 	RefusedTimestamp Refusal = "timestamp" // signed too long ago, or in the future
-	RefusedSchema    Refusal = "schema"    // not as the schema of its type wants it
+	RefusedMisfit    Refusal = "misfit"    // not as the schema of its type wants it
 	RefusedRate      Refusal = "rate"      // the tenant sends more than its rate
 	RefusedOther     Refusal = "other"
 )
@@ -47,7 +47,7 @@ var refusals = []struct {
 	{verify.ErrRepeated, RefusedMalformed},
 	{trigger.ErrForm, RefusedMalformed},
 	{verify.ErrMismatch, RefusedMismatch},
-	{ErrSchema, RefusedSchema},
+	{ErrSchema, RefusedMisfit},
 	{ErrRate, RefusedRate},
 	{verify.ErrStale, RefusedTimestamp},
 	{verify.ErrFuture, RefusedTimestamp},

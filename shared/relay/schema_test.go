@@ -131,7 +131,7 @@ func TestRejectedWebhooksAreNotAccepted(t *testing.T) {
 			!strings.HasSuffix(err.Error(), ": /id is a number, not integer") {
 			t.Errorf("error %v", err)
 		}
-		if relay.RefusalOf(err) != relay.RefusedSchema {
+		if relay.RefusalOf(err) != relay.RefusedMisfit {
 			t.Errorf("refused as %s", relay.RefusalOf(err))
 		}
 		r.mustPost("2", "order", `{"id":1}`)

@@ -149,7 +149,7 @@ var metrics = map[string]struct {
 	"refused: no window": {
 		receive("", fmt.Errorf("%w; run", catalog.ErrNotOpen)), refusedFor("secret"),
 	},
-	"refused: a schema":      {receive("", relay.ErrSchema), refusedFor("schema")},
+	"refused: a schema":      {receive("", relay.ErrSchema), refusedFor("misfit")},
 	"refused: the rate":      {receive("", relay.ErrRate), refusedFor("rate")},
 	"refused: 2nd handshake": {receive("", verify.ErrSecondHandshake), refusedFor("mismatch")},
 	"refused: no secret yet": {receive("", verify.ErrNoSecret), refusedFor("secret")},

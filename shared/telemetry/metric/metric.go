@@ -70,7 +70,7 @@ var Names = []string{
 // Reasons are all reasons for which a request is refused.
 var Reasons = []string{
 	ReasonSource, ReasonMethod, ReasonSize, ReasonAddress, ReasonSecret, ReasonMissing,
-	ReasonMalformed, ReasonMismatch, ReasonTimestamp, ReasonSchema, ReasonRate,
+	ReasonMalformed, ReasonMismatch, ReasonTimestamp, ReasonMisfit, ReasonRate,
 	ReasonOther,
 }
 
@@ -86,7 +86,7 @@ const (
 	ReasonMalformed = "malformed" // a malformed signature, or more than one
 	ReasonMismatch  = "mismatch"  // no secret makes this signature, or the token is wrong
 	ReasonTimestamp = "timestamp" // signed too long ago, or in the future
-	ReasonSchema    = "schema"    // not as the schema of its type wants it
+	ReasonMisfit    = "misfit"    // not as the schema of its type wants it
 	ReasonRate      = "rate"      // the tenant sends more than its rate
 	ReasonOther     = "other"
 )
