@@ -80,8 +80,16 @@ func start(b *testing.B, f runtimeapi.Function) time.Duration {
 	return took
 }
 
+// TestTheFunctionsOfTheBenchmarkAreComplete: no other test notices what a new setting does to it.
+func TestTheFunctionsOfTheBenchmarkAreComplete(t *testing.T) {
+	t.Parallel()
+	if n := len(environments(t)); n != 5 {
+		t.Errorf("%d functions", n)
+	}
+}
+
 // environments are complete, but point nowhere: no function calls a service before its first event.
-func environments(b *testing.B) map[string]map[string]string {
+func environments(b testing.TB) map[string]map[string]string {
 	b.Helper()
 	receive, err := settings.Environment(settings.Receive{
 		CatalogTable: "t", LedgerTable: "t", IngestQueueURL: "u", OrderedIngestQueueURL: "u",
@@ -109,7 +117,7 @@ func environments(b *testing.B) map[string]map[string]string {
 	}
 	sweep, err := settings.Environment(settings.Sweep{
 		CatalogTable: "t", LedgerTable: "t", BodiesBucket: "b", DeliveryQueueURL: "u",
-		RetryQueueURL: "u", AdminFunction: "f",
+		RetryQueueURL: "u", AdminFunction: "f", IngestQueueURL: "u",
 	})
 	if err != nil {
 		b.Fatal(err)
