@@ -180,42 +180,14 @@ func (t *tenantCatalog) putSubscription(
 func (t *tenantCatalog) Resource(
 	ctx context.Context, k catalog.Kind, name string,
 ) (catalog.Resource, error) {
-	switch k {
-	case catalog.KindSource:
-		i, err := t.all.find(ctx, sources, catalog.Qualify(t.tenant, name))
-		if err != nil {
-			return catalog.Resource{}, err
-		}
-		s, err := t.all.openSource(ctx, t.tenant, i)
-		return catalog.SourceResource(s), err
-	case catalog.KindEndpoint:
-		i, err := t.all.find(ctx, endpoints, catalog.Qualify(t.tenant, name))
-		if err != nil {
-			return catalog.Resource{}, err
-		}
-		e, err := t.all.openEndpoint(ctx, t.tenant, i)
-		return catalog.EndpointResource(e), err
-	default:
-		return t.subscription(ctx, name)
-	}
-}
-
-func (t *tenantCatalog) subscription(
-	ctx context.Context, name string,
-) (catalog.Resource, error) {
-	var found []catalog.Subscription
-	err := t.all.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(
-			conn, selectSubscriptions+" AND name = ?", subscriptions(&found), t.tenant, name,
-		)
-	})
+	found, err := t.resources(ctx, k, "name = ?", name)
 	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("sqlite: subscription %s: %w", name, catalog.ErrNotFound)
+		err = fmt.Errorf("sqlite: %s %s: %w", k, name, catalog.ErrNotFound)
 	}
 	if err != nil {
 		return catalog.Resource{}, err
 	}
-	return catalog.SubscriptionResource(found[0]), nil
+	return found[0], nil
 }
 
 // Resources implements catalog.Editor. Here the parts without secrets are sealed too, with a key of
@@ -223,35 +195,63 @@ func (t *tenantCatalog) subscription(
 func (t *tenantCatalog) Resources(
 	ctx context.Context, k catalog.Kind, after string, limit int,
 ) (found []catalog.Resource, next string, err error) {
-	var names []string
-	table, where := "subscriptions", "tenant = ?"
-	args := []any{t.tenant}
-	if k != catalog.KindSubscription {
-		table, where = "resources", "tenant = ? AND kind = ?"
-		args = append(args, string(k)+"s")
+	found, err = t.resources(ctx, k, "name > ? ORDER BY name LIMIT ?", after, limit+1)
+	if len(found) > limit {
+		found, next = found[:limit], found[limit-1].Name
 	}
-	err = t.all.store.look(ctx, func(conn *sqlite.Conn) error {
-		return exec(conn, "SELECT name FROM "+table+" WHERE "+where+
-			" AND name > ? ORDER BY name LIMIT ?", func(stmt *sqlite.Stmt) error {
-			names = append(names, stmt.ColumnText(0))
-			return nil
-		}, append(args, after, limit+1)...)
-	})
-	if err != nil {
-		return nil, "", err
+	for i := range found {
+		found[i] = found[i].WithoutSecrets()
 	}
-	if len(names) > limit {
-		names = names[:limit]
-		next = names[limit-1]
-	}
-	for _, name := range names {
-		r, err := t.Resource(ctx, k, name)
-		if err != nil {
-			return nil, "", err
+	return found, next, err
+}
+
+// resources returns the resources of a kind for which a condition holds.
+func (t *tenantCatalog) resources(
+	ctx context.Context, k catalog.Kind, condition string, args ...any,
+) (found []catalog.Resource, err error) {
+	if k == catalog.KindSubscription {
+		var rows []catalog.Subscription
+		err = t.selectAll(
+			ctx, selectSubscriptions+" AND "+condition, subscriptions(&rows), args...,
+		)
+		for _, s := range rows {
+			found = append(found, catalog.SubscriptionResource(s))
 		}
-		found = append(found, r.WithoutSecrets())
+		return found, err
 	}
-	return found, next, nil
+	var rows []item
+	args = append([]any{string(k) + "s"}, args...)
+	if err = t.selectAll(ctx, selectItems+" AND "+condition, items(&rows), args...); err != nil {
+		return nil, err
+	}
+	for _, i := range rows {
+		r, err := t.opened(ctx, k, i)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, r)
+	}
+	return found, nil
+}
+
+// selectAll runs a query whose first parameter is the tenant.
+func (t *tenantCatalog) selectAll(
+	ctx context.Context, query string, each func(*sqlite.Stmt) error, args ...any,
+) error {
+	return t.all.store.look(ctx, func(conn *sqlite.Conn) error {
+		return exec(conn, query, each, append([]any{t.tenant}, args...)...)
+	})
+}
+
+func (t *tenantCatalog) opened(
+	ctx context.Context, k catalog.Kind, i item,
+) (catalog.Resource, error) {
+	if k == catalog.KindSource {
+		s, err := t.all.openSource(ctx, t.tenant, i)
+		return catalog.SourceResource(s), err
+	}
+	e, err := t.all.openEndpoint(ctx, t.tenant, i)
+	return catalog.EndpointResource(e), err
 }
 
 // Users implements catalog.Editor.
