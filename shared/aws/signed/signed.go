@@ -44,7 +44,7 @@ type Client struct {
 	own     string // the endpoint that the configuration names; "": none
 	wrong   error  // why the configuration cannot be read
 	signer  *v4.Signer
-	retryer aws.Retryer
+	retryer aws.RetryerV2
 }
 
 // New returns a client. It calls nothing yet. The zero values of cfg are the SDK's: three attempts,
@@ -63,17 +63,13 @@ func New(cfg aws.Config, service Service) *Client {
 	return c
 }
 
-func retryer(cfg aws.Config) aws.Retryer {
-	var r aws.Retryer
+func retryer(cfg aws.Config) aws.RetryerV2 {
+	var r aws.Retryer = retry.NewStandard()
 	if cfg.Retryer != nil {
 		r = cfg.Retryer()
-	} else {
-		r = retry.NewStandard()
 	}
-	if cfg.RetryMaxAttempts > 0 {
-		r = retry.AddWithMaxAttempts(r, cfg.RetryMaxAttempts)
-	}
-	return r
+	limited := retry.AddWithMaxAttempts(r, cmp.Or(cfg.RetryMaxAttempts, r.MaxAttempts()))
+	return limited.(aws.RetryerV2) //nolint:forcetypeassert // the wrapper is one, whatever r is
 }
 
 // endpoint returns the endpoint that a configuration names for a service, as the SDK's clients find
@@ -171,7 +167,11 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	if c.wrong != nil {
 		return Answer{}, c.wrong
 	}
-	release := func(error) error { return nil }
+	// a first attempt that succeeds gives back some of what retries have used up
+	release, err := c.retryer.GetAttemptToken(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
 	for attempt := 1; ; attempt++ {
 		answer, err := c.try(ctx, r)
 		_ = release(err)

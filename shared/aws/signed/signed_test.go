@@ -150,7 +150,8 @@ func TestTriesEndWithTheContext(t *testing.T) {
 	})
 }
 
-// When most calls fail, their retries would be most of the load.
+// When most calls fail, their retries would be most of the load. They are made again when calls
+// succeed.
 func TestRetriesAreLimitedWhenMostCallsFail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,6 +165,21 @@ func TestRetriesAreLimitedWhenMostCallsFail(t *testing.T) {
 		}
 		if n := len(w.calls); n >= 2*calls {
 			t.Errorf("%d requests for %d calls", n, calls)
+		}
+		requests := func(answers ...answer) int {
+			before := len(w.calls)
+			w.answers = append(make([]answer, before), answers...)
+			_, _ = client.Do(t.Context(), signed.Request{})
+			return len(w.calls) - before
+		}
+		if n := requests(answer{status: 503}); n != 1 {
+			t.Errorf("%d requests while retries are used up, want 1", n)
+		}
+		for range 20 {
+			requests(answer{status: 200})
+		}
+		if n := requests(answer{status: 503}, answer{status: 200}); n != 2 {
+			t.Errorf("%d requests after calls that succeeded, want 2", n)
 		}
 	})
 }
