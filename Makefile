@@ -53,7 +53,7 @@ RACED  := ./functions/... ./shared/admin/... ./shared/aws/... ./shared/egress/..
 SERIAL := TestASlowEndpointDelays|TestPlacesThatWereKept|TestWhatComesAllAtOnce|TestARateIsUsedAndKept|TestAThousandQuiet
 SERIAL := $(SERIAL)|TestSend(As|Takes|Prints)|OfTenThousand|ToTenThousand|OfThousands|CutShort|TestOldGenerations
 SERIAL := $(SERIAL)|TestNoCredentialIsPassedOn|TestListingsOfRandom|TestAttacks|AnyCallMayFail|TestLinksResolve
-SERIAL := $(SERIAL)|TestScripts|TestTheWalk|TestExamples|InABrowser|InAFrame
+SERIAL := $(SERIAL)|TestNightsAndWeekends|TestEveryCharacter|PagesReadABounded|TestScripts|TestTheWalk|TestExamples|InABrowser|InAFrame
 SHARED := Cached|Fetch|Concurren|Vectors|Handshake
 
 test-race: node ## the race detector on the packages in which goroutines meet

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +29,7 @@ type watched struct {
 // countedDocuments count the calls, and refuse writes on demand.
 type countedDocuments struct {
 	memory.Documents
-	lists, writes int
+	lists, writes atomic.Int64
 	refuse        bool
 }
 
@@ -38,7 +39,7 @@ func (d *countedDocuments) DocumentsIn(
 	ctx context.Context, collection string, r operate.DocumentRange,
 ) ([]operate.Document, string, error) {
 	if collection == "sources" {
-		d.lists++
+		d.lists.Add(1)
 	}
 	return d.Documents.DocumentsIn(ctx, collection, r)
 }
@@ -50,7 +51,7 @@ func (d *countedDocuments) PutDocument(
 		return 0, errRefused
 	}
 	if collection == "sources" {
-		d.writes++
+		d.writes.Add(1)
 	}
 	return d.Documents.PutDocument(ctx, collection, doc, base)
 }
@@ -289,10 +290,14 @@ func TestWatchingCostsARead(t *testing.T) {
 		w := newWatched(t, 0)
 		w.hour(3)
 		w.quietFor(5)
-		w.documents.lists, w.documents.writes = 0, 0
+		w.documents.lists.Store(0)
+		w.documents.writes.Store(0)
 		w.quietFor(24)
-		if w.documents.lists != 24 || w.documents.writes != 0 {
-			t.Errorf("%d reads and %d writes in 24 hours", w.documents.lists, w.documents.writes)
+		if w.documents.lists.Load() != 24 || w.documents.writes.Load() != 0 {
+			t.Errorf(
+				"%d reads and %d writes in 24 hours", w.documents.lists.Load(),
+				w.documents.writes.Load(),
+			)
 		}
 	})
 }
@@ -334,8 +339,8 @@ func TestWhatIsKnownOfSourcesIsKept(t *testing.T) {
 		if left := time.Until(docs[0].ExpiresAt); left < 300*24*time.Hour {
 			t.Errorf("it is kept for %s", left)
 		}
-		if w.documents.writes > 5 {
-			t.Errorf("%d writes", w.documents.writes)
+		if w.documents.writes.Load() > 5 {
+			t.Errorf("%d writes", w.documents.writes.Load())
 		}
 	})
 }
