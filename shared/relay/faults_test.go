@@ -256,7 +256,7 @@ func runScript(t *testing.T, kind kind, f *fault) int {
 			}
 		})
 		if kind.deliveries() > len(kind.endpoints()) {
-			r.addTenant("acme")
+			r.addTenant("acme", time.Second, time.Second, time.Hour)
 			r.setRates("acme", kind.rates)
 		}
 		r.poster.answers["bad"] = func(relay.Post) (relay.Reply, error) {

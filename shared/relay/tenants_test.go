@@ -42,7 +42,7 @@ func newTenantsRig(t *testing.T) *rig {
 }
 
 // addTenant gives a tenant a source and an endpoint that takes everything.
-func (r *rig) addTenant(tenant string) {
+func (r *rig) addTenant(tenant string, retries ...time.Duration) {
 	r.t.Helper()
 	c := catalog.Catalog{
 		Sources: []catalog.Source{{
@@ -51,7 +51,8 @@ func (r *rig) addTenant(tenant string) {
 		}},
 		Endpoints: []catalog.Endpoint{{
 			Name: "own", URL: "https://" + tenant + ".example.com/",
-			Secrets: []string{endpointSecret}, Schedule: []time.Duration{},
+			Secrets:  []string{endpointSecret},
+			Schedule: append([]time.Duration{}, retries...),
 		}},
 	}
 	for _, source := range []string{"app", "billing", catalog.OwnSource} {
