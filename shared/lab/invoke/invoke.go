@@ -77,7 +77,8 @@ var functions = map[string]function{
 			return settings.Environment(settings.Sweep{
 				CatalogTable: w.catalogTable, LedgerTable: w.ledgerTable, BodiesBucket: w.bucket,
 				DeliveryQueueURL: w.queues[delivery], RetryQueueURL: w.queues[retry],
-				AdminFunction: "admin", // not called: there are no jobs
+				IngestQueueURL: w.queues[ingest],
+				AdminFunction:  "admin", // not called: there are no jobs
 			})
 		}},
 }

@@ -96,7 +96,7 @@ func TestFunctionsDoTheirWork(t *testing.T) {
 			"sweep", "sweep/hourly",
 			[]string{
 				`(?m)^answer\n  null`, `"partial":false`, `queue retry +0\n`,
-				`ledger +2\n +doc/stats-tally open\n +sweep cursor\n`,
+				`ledger +3\n +doc/sources pulse/\n +doc/stats-tally open\n +sweep cursor\n`,
 			},
 		},
 	} {
