@@ -96,10 +96,11 @@ func (e *endpoint) checkNames(query url.Values, wrong *huma.ValidateResult) {
 func (e *endpoint) readParams(
 	r *http.Request, query url.Values, in reflect.Value, wrong *huma.ValidateResult,
 ) {
+	given := map[string]func(string) string{
+		"path": r.PathValue, "query": query.Get, "header": r.Header.Get,
+	}
 	for _, p := range e.params {
-		text := map[string]func(string) string{
-			"path": r.PathValue, "query": query.Get, "header": r.Header.Get,
-		}[p.In](p.Name)
+		text := given[p.In](p.Name)
 		path := pathOf(p.In, p.Name)
 		if text == "" {
 			if p.Required {

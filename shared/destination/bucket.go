@@ -2,17 +2,15 @@ package destination
 
 import (
 	"bytes"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
 
+	"webhook-relay/shared/aws/protocol"
 	"webhook-relay/shared/pattern"
 )
 
@@ -113,7 +111,7 @@ func putObject(d Destination, m Message, o Options) (Request, error) {
 		return Request{}, err
 	}
 	r := Request{
-		Method: "PUT", URL: "https://" + d.host("s3") + "/" + d.Name + "/" + escapeKey(key),
+		Method: "PUT", URL: "https://" + d.host("s3") + "/" + d.Name + "/" + protocol.EscapeKey(key),
 		Body: content, Header: map[string]string{}, Key: key,
 	}
 	for name, value := range m.attributes() {
@@ -132,7 +130,7 @@ func putObject(d Destination, m Message, o Options) (Request, error) {
 	}
 	for name, value := range map[string]string{
 		"content-type": contentType, "content-encoding": encoding,
-		"x-amz-checksum-crc32": checksum(r.Body),
+		protocol.ChecksumHeader: protocol.Checksum(r.Body),
 	} {
 		if value != "" && isHeaderText(value) {
 			r.Header[name] = value
@@ -141,34 +139,9 @@ func putObject(d Destination, m Message, o Options) (Request, error) {
 	return r, nil
 }
 
-// checksum returns a body's checksum as S3 wants it. A bucket with a default retention (Object
-// Lock) refuses an object without one.
-func checksum(body []byte) string {
-	return base64.StdEncoding.EncodeToString(
-		binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body)),
-	)
-}
-
 // isHeaderText tells whether S3 stores a header's value as it is.
 func isHeaderText(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
-}
-
-// escapeKey encodes a key for the path of a URL, as the signature demands it:
-// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-func escapeKey(key string) string {
-	var b strings.Builder
-	for i := range len(key) {
-		c := key[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
-			strings.IndexByte("/-_.~", c) >= 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
 }
 
 // zippers are kept: a new one allocates a megabyte.

@@ -1,6 +1,7 @@
 package destination
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
@@ -127,8 +128,8 @@ func putEvents(d Destination, m Message, o Options) (Request, error) {
 	case firstByte(detail) != '{':
 		return Request{}, &UnfitError{Problem: "a bus takes a JSON object only; set envelope: json"}
 	}
-	detailType := limited(firstOf(m.Texts["detail_type"], m.Event.Type, "webhook"), 128)
-	source := limited(firstOf(m.Texts["bus_source"], "relay."+m.Event.Source), 256)
+	detailType := limited(cmp.Or(m.Texts["detail_type"], m.Event.Type, "webhook"), 128)
+	source := limited(cmp.Or(m.Texts["bus_source"], "relay."+m.Event.Source), 256)
 	const timeSize = 14
 	size := len(detail) + len(detailType) + len(source) + timeSize
 	if err := d.tooLarge(size, mebibyte); err != nil {
@@ -148,15 +149,6 @@ func firstByte(text []byte) byte {
 		}
 	}
 	return 0
-}
-
-func firstOf(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
 }
 
 // limited cuts a text off after some bytes.

@@ -2,6 +2,7 @@ package destination
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
@@ -30,7 +31,7 @@ func putRecord(d Destination, m Message, o Options) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	key := firstOf(m.Texts["group"], m.Event.ID)
+	key := cmp.Or(m.Texts["group"], m.Event.ID)
 	if utf8.RuneCountInString(key) > maxPartitionKey {
 		key = hashed(key)
 	}
@@ -107,7 +108,7 @@ func putLogEvents(d Destination, m Message, o Options) (Request, error) {
 		at = m.At
 	}
 	names := newObject().text("logGroupName", d.Name).
-		text("logStreamName", logStream(firstOf(m.Texts["stream"], m.Endpoint)))
+		text("logStreamName", logStream(cmp.Or(m.Texts["stream"], m.Endpoint)))
 	event := newObject().raw("timestamp", strconv.AppendInt(nil, at.UnixMilli(), 10)).
 		text("message", string(content)).end()
 	create := d.post("logs", json11, "Logs_20140328.CreateLogStream", bytes.Clone(names.end()))

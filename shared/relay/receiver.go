@@ -173,9 +173,9 @@ type Answer struct {
 // id, the webhook is safe: its message is in the ingest queue, and its body, if large, in Bodies.
 //
 // Errors: ErrNotFound, ErrTooLarge, ErrTenant, ErrSchema, ErrRate, those of package verify, or
-// ErrUnavailable. It is also
-// ErrUncertain if the message was sent and the queue's answer is missing. Then the partner sends
-// the webhook again; the second one is a duplicate if the first arrived.
+// ErrUnavailable. It is also ErrUncertain if the message was sent and the queue's answer is
+// missing. Then the partner sends the webhook again; the second one is a duplicate if the first
+// arrived.
 func (r *Receiver) Receive(ctx context.Context, in Inbound) (Answer, error) {
 	began := r.cfg.Now()
 	e, answer, err := r.receive(ctx, in)

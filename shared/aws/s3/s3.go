@@ -3,16 +3,13 @@ package s3
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"net/http"
-	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"webhook-relay/shared/aws/protocol"
 	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/relay/catalog"
 )
@@ -31,29 +28,19 @@ func NewBucket(cfg aws.Config, name string) *Bucket {
 }
 
 func (b *Bucket) url(key string) string {
-	u := url.URL{Scheme: "https", Host: b.name + "." + b.client.Host(), Path: "/" + key}
+	host, path := b.name+"."+b.client.Host(), "/"+protocol.EscapeKey(key)
 	if b.client.Endpoint() != "" {
-		u.Host, u.Path = b.client.Host(), "/"+b.name+u.Path
+		host, path = b.client.Host(), "/"+b.name+path
 	}
-	return u.String()
-}
-
-const checksumHeader = "X-Amz-Checksum-Crc32"
-
-// checksum is the CRC-32 that S3 checks and keeps:
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
-func checksum(content []byte) string {
-	return base64.StdEncoding.EncodeToString(
-		binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(content)),
-	)
+	return "https://" + host + path
 }
 
 // put stores an object. Without a content type it is of bytes.
 func (b *Bucket) put(ctx context.Context, key, contentType string, content []byte) error {
 	_, err := b.client.Do(ctx, signed.Request{
 		Method: http.MethodPut, URL: b.url(key), Body: content, Header: map[string]string{
-			checksumHeader: checksum(content),
-			"Content-Type": cmp.Or(contentType, "application/octet-stream"),
+			protocol.ChecksumHeader: protocol.Checksum(content),
+			"Content-Type":          cmp.Or(contentType, "application/octet-stream"),
 		},
 	})
 	if err != nil {
@@ -84,8 +71,8 @@ func (b *Bodies) Get(ctx context.Context, key string) ([]byte, error) {
 	if signed.Code(err) == "NoSuchKey" {
 		return nil, fmt.Errorf("s3: body %s: %w", key, catalog.ErrNotFound)
 	}
-	if stored := answer.Header.Get(checksumHeader); err == nil && stored != "" &&
-		stored != checksum(answer.Body) {
+	if stored := answer.Header.Get(protocol.ChecksumHeader); err == nil && stored != "" &&
+		stored != protocol.Checksum(answer.Body) {
 		err = errDamaged
 	}
 	if err != nil {

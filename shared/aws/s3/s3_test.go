@@ -100,6 +100,18 @@ func TestBucketsAreAddressedByPathAtAnEndpointOfOnesOwnOnly(t *testing.T) {
 	}
 }
 
+// S3 signs the path with every other byte escaped: url.URL leaves some as they are.
+func TestKeysAreEscapedAsTheSignatureDemands(t *testing.T) {
+	t.Parallel()
+	w := &wire{status: 200}
+	if err := w.bodies(config("http://127.0.0.1:9")).Put(t.Context(), "a b/+=é", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.last.URL.EscapedPath(); got != "/bucket/a%20b/%2B%3D%C3%A9" {
+		t.Error(got)
+	}
+}
+
 func TestGetTellsMissingFromForbiddenAndDamaged(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -192,8 +192,8 @@ func (r *sweep) watches() bool {
 }
 
 // watch looks for sources that have become silent, or have ended their silence, and for types that
-// have drifted. counted is the
-// first hour whose events were not all counted; gap is how far the sweep was behind.
+// have drifted. counted is the first hour whose events were not all counted; gap is how far the
+// sweep was behind.
 func (r *sweep) watch(counted time.Time, gap time.Duration) error {
 	if !r.watches() {
 		return nil
