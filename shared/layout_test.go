@@ -63,7 +63,7 @@ var layers = []struct {
 		"lab", []string{"shared/lab"},
 		with(
 			core, "adapter", "configuration", "admin", "client", "console", "lambda", "name", "lab",
-			"sample",
+			"sample", "signed",
 		),
 	},
 	{"sample", []string{"events"}, with(core, "configuration")},
@@ -83,7 +83,8 @@ func with(some []string, more ...string) []string { return slices.Concat(some, m
 var heavy = []string{
 	"github.com/aws/aws-cdk-go", "github.com/aws/jsii-runtime-go", "zombiezen.com/go/sqlite",
 	"modernc.org/", "go.yaml.in/yaml",
-	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config", "testing", "html/template",
+	"github.com/alecthomas/kong", "github.com/aws/aws-sdk-go-v2/config",
+	"github.com/aws/aws-sdk-go-v2/service/", "testing", "html/template",
 	"text/template", "net/rpc", "encoding/gob", "github.com/itchyny/gojq",
 }
 

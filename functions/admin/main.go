@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/console"
@@ -33,7 +32,7 @@ import (
 func main() { start.Function(wire) }
 
 func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
-	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	tables, queues := dynamo.Client(cfg), sqs.Client(cfg)
 	catalogs := dynamo.NewCatalog(
 		tables, s.CatalogTable, kms.New(cfg, s.SecretsKeyARN),
 	)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/awsconfig"
 	"webhook-relay/shared/aws/dynamo"
@@ -35,7 +34,7 @@ func main() {
 }
 
 func wire(s settings.Deliver, cfg aws.Config, reporter telemetry.Log) (any, error) {
-	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	tables, queues := dynamo.Client(cfg), sqs.Client(cfg)
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, nil) // deliver reads no events
 	catalog := dynamo.NewCatalog(
 		tables, s.CatalogTable, kms.New(cfg, s.SecretsKeyARN),

@@ -4,7 +4,6 @@ package main
 
 import (
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/s3"
@@ -21,7 +20,7 @@ import (
 func main() { start.Function(wire) }
 
 func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error) {
-	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	tables, queues := dynamo.Client(cfg), sqs.Client(cfg)
 	bodies := s3.New(s3.NewBucket(cfg, s.BodiesBucket))
 	ledger := dynamo.NewLedger(tables, s.LedgerTable, bodies)
 	listeners, err := listenersOf(s, queues, tables, bodies, reporter)
@@ -52,7 +51,7 @@ func wire(s settings.Fanout, cfg aws.Config, reporter telemetry.Log) (any, error
 
 // listenersOf returns what copies events to listeners; nil: nobody can listen.
 func listenersOf(
-	s settings.Fanout, queues *signed.Client, tables *dynamodb.Client, bodies relay.Bodies,
+	s settings.Fanout, queues, tables *signed.Client, bodies relay.Bodies,
 	log telemetry.Log,
 ) (relay.Listeners, error) {
 	if s.ListenPrefix == "" {

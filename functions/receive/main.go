@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/kms"
@@ -26,7 +25,7 @@ func main() { start.Function(wire) }
 
 func wire(s settings.Receive, cfg aws.Config, reporter telemetry.Log) (any, error) {
 	queues := sqs.Client(cfg)
-	tables := dynamodb.NewFromConfig(cfg)
+	tables := dynamo.Client(cfg)
 	catalog := dynamo.NewCatalog(
 		tables, s.CatalogTable,
 		kms.New(cfg, s.SecretsKeyARN),

@@ -122,11 +122,10 @@ func TestADeployedStack(t *testing.T) {
 		Region:      "eu-central-1",
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
-	tables := dynamodb.NewFromConfig(cfg, func(o *dynamodb.Options) {
-		o.BaseEndpoint = &services.DynamoDB
-	})
+	storing := cfg.Copy()
+	storing.BaseEndpoint = &services.DynamoDB
 	for _, name := range []string{"relay-catalog", "relay-ledger"} {
-		createTable(t, tables, name)
+		createTable(t, dynamodb.NewFromConfig(storing), name)
 	}
 	served := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api, _, err := apiOfStack(r.Context(), "webhook-relay-dev")
@@ -189,7 +188,9 @@ func TestADeployedStack(t *testing.T) {
 	}
 	sealing := cfg.Copy()
 	sealing.BaseEndpoint, sealing.ConfigSources = &keys.URL, nil
-	catalog := dynamo.NewCatalog(tables, "relay-catalog", kms.New(sealing, key))
+	catalog := dynamo.NewCatalog(
+		dynamo.Client(storing), "relay-catalog", kms.New(sealing, key),
+	)
 	state, err := catalog.State(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/aws/dynamo"
@@ -60,7 +59,7 @@ func apiOfStack(ctx context.Context, stack string) (http.Handler, string, error)
 	if err != nil {
 		return nil, "", err
 	}
-	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	tables, queues := dynamo.Client(cfg), sqs.Client(cfg)
 	sealer := kms.New(cfg, found[outputSecretsKeyARN])
 	bodies := s3.New(s3.NewBucket(cfg, found[outputBodiesBucket]))
 	catalogs := dynamo.NewCatalog(tables, found[outputCatalogTable], sealer)

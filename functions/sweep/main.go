@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/lambda"
@@ -25,7 +24,7 @@ import (
 func main() { start.Function(wire) }
 
 func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
-	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	tables, queues := dynamo.Client(cfg), sqs.Client(cfg)
 	catalog := dynamo.NewCatalog(tables, s.CatalogTable, nil) // what is read of it is no secret
 	ledger := dynamo.NewLedger(
 		tables, s.LedgerTable, s3.New(s3.NewBucket(cfg, s.BodiesBucket)),
@@ -59,7 +58,7 @@ func wire(s settings.Sweep, cfg aws.Config, log telemetry.Log) (any, error) {
 
 // listenersOf returns the listeners, to remove old ones; nil: nobody can listen.
 func listenersOf(
-	s settings.Sweep, queues *signed.Client, tables *dynamodb.Client, marks *dynamo.Catalog,
+	s settings.Sweep, queues, tables *signed.Client, marks *dynamo.Catalog,
 ) (operate.Listeners, error) {
 	if s.ListenPrefix == "" {
 		return nil, nil //nolint:nilnil // it is optional

@@ -11,9 +11,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/awsconfig"
+	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/aws/sqs"
 	"webhook-relay/shared/lab/emulator"
 )
@@ -80,13 +81,19 @@ func TestEndpoints(t *testing.T) {
 			if got := sqs.Client(cfg).Endpoint(); got != tc.sqs {
 				t.Errorf("SQS at %q, want %q", got, tc.sqs)
 			}
-			if got := aws.ToString(
-				dynamodb.NewFromConfig(cfg).Options().BaseEndpoint,
-			); got != tc.dynamodb {
+			if got := dynamo.Client(cfg).Endpoint(); got != tc.dynamodb {
 				t.Errorf("DynamoDB at %q, want %q", got, tc.dynamodb)
 			}
 		})
 	}
+}
+
+// call makes a call of DynamoDB.
+func call(t *testing.T, cfg aws.Config) error {
+	t.Helper()
+	return dynamo.Client(cfg).JSON(t.Context(), signed.Call{
+		Target: "DynamoDB_20120810.ListTables", Version: "1.0",
+	}, struct{}{}, nil)
 }
 
 func TestACallIsTriedThreeTimes(t *testing.T) {
@@ -100,7 +107,7 @@ func TestACallIsTriedThreeTimes(t *testing.T) {
 	}))
 	t.Cleanup(service.Close)
 	emulator.Setenv(t, map[string]string{"AWS_ENDPOINT_URL": service.URL})
-	if _, err := dynamodb.NewFromConfig(config(t)).ListTables(t.Context(), nil); err == nil {
+	if err := call(t, config(t)); err == nil {
 		t.Error("no error from a service that is down")
 	}
 	if calls != 3 {
@@ -129,9 +136,8 @@ func TestACallAfterAFreezeIsMadeOnce(t *testing.T) {
 	cfg.HTTPClient = client.WithTransportOptions(func(tr *http.Transport) {
 		tr.TLSClientConfig.RootCAs = trusted
 	})
-	tables := dynamodb.NewFromConfig(cfg)
 	for range 3 {
-		if _, err := tables.ListTables(t.Context(), nil); err != nil {
+		if err := call(t, cfg); err != nil {
 			t.Fatal(err)
 		}
 		service.CloseClientConnections()
@@ -153,6 +159,6 @@ func BenchmarkConfig(b *testing.B) {
 			b.Fatal(err)
 		}
 		sqs.Client(cfg)
-		dynamodb.NewFromConfig(cfg)
+		dynamo.Client(cfg)
 	}
 }

@@ -51,7 +51,7 @@ func TestLedgerWithBodiesConforms(t *testing.T) {
 	t.Parallel()
 	fresh := func(t *testing.T) *dynamo.Ledger {
 		client := newClient(t, nil)
-		return dynamo.NewLedger(client, createTable(t, client), &objects{})
+		return dynamo.NewLedger(client, createTable(t), &objects{})
 	}
 	conformance.Events(t, func(t *testing.T) relay.Events { return fresh(t) })
 }
@@ -93,7 +93,7 @@ func TestBodiesOfABatchAreStoredTogetherWhereThatCostsLess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, stored := newClient(t, nil), &objects{}
-			l := dynamo.NewLedger(client, createTable(t, client), stored)
+			l := dynamo.NewLedger(client, createTable(t), stored)
 			records := batchOf(tt.bodies...)
 			for _, result := range l.RecordEvents(t.Context(), records) {
 				must(t, result.Err)
@@ -124,14 +124,14 @@ func TestBodiesOfABatchAreStoredTogetherWhereThatCostsLess(t *testing.T) {
 func TestNothingIsRecordedWithoutItsBody(t *testing.T) {
 	t.Parallel()
 	client, down := newClient(t, nil), errors.New("S3 is down")
-	table := createTable(t, client)
+	table := createTable(t)
 	l := dynamo.NewLedger(client, table, &objects{down: down})
 	for _, result := range l.RecordEvents(t.Context(), batchOf(noise(9<<10), []byte("{}"))) {
 		if !errors.Is(result.Err, down) {
 			t.Errorf("%+v", result)
 		}
 	}
-	if items := scan(t, client, table); len(items) > 0 {
+	if items := scan(t, table); len(items) > 0 {
 		t.Errorf("recorded: %v", items)
 	}
 }
@@ -139,7 +139,7 @@ func TestNothingIsRecordedWithoutItsBody(t *testing.T) {
 func TestADamagedPlaceIsAnError(t *testing.T) {
 	t.Parallel()
 	client, stored := newClient(t, nil), &objects{}
-	table := createTable(t, client)
+	table := createTable(t)
 	l := dynamo.NewLedger(client, table, stored)
 	r := batchOf(noise(9 << 10))
 	must(t, l.RecordEvents(t.Context(), r)[0].Err)
@@ -151,7 +151,7 @@ func TestADamagedPlaceIsAnError(t *testing.T) {
 		onlyKey(stored) + " 1 9216 false": format.ErrFormat,
 		onlyKey(stored) + " -1 10 false":  format.ErrFormat,
 	} {
-		_, err := client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		_, err := sdk(t).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 			TableName: &table, Key: map[string]types.AttributeValue{
 				"pk": &types.AttributeValueMemberS{Value: r[0].ID},
 				"sk": &types.AttributeValueMemberS{Value: "event"},

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/destination"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
@@ -154,7 +154,7 @@ type Catalog struct {
 
 // NewCatalog returns the catalogs in a table. The sealer seals and opens secrets. It may be nil if
 // only Subscriptions and EventTypes are called.
-func NewCatalog(client *dynamodb.Client, tableName string, sealer catalog.Sealer) *Catalog {
+func NewCatalog(client *signed.Client, tableName string, sealer catalog.Sealer) *Catalog {
 	c := &Catalog{table: table{client: client, name: tableName}, sealer: sealer}
 	c.tenantCatalog = &tenantCatalog{all: c}
 	return c
@@ -212,12 +212,12 @@ func (c *Catalog) SetRates(ctx context.Context, tenant string, r catalog.Rates) 
 // any. A mark is an item of its own, so that it never meets a change of the catalog.
 func (c *Catalog) mark(ctx context.Context, it item, doc any, revision int64) error {
 	it[docAttribute], it[revisionAttribute] = text(string(encode(doc))), number(revision)
-	in := &dynamodb.PutItemInput{TableName: &c.name, Item: it}
+	in := request{Item: it}
 	if revision > 1 {
-		in.ConditionExpression = aws.String("attribute_not_exists(pk) OR revision < :revision")
-		in.ExpressionAttributeValues = item{":revision": number(revision)}
+		in.Condition = "attribute_not_exists(pk) OR revision < :revision"
+		in.Values = item{":revision": number(revision)}
 	}
-	_, err := c.client.PutItem(ctx, in)
+	_, err := c.do(ctx, putItem, in)
 	if err != nil && !conditionFailed(err) {
 		return fmt.Errorf("dynamo: %s: %w", textOf(it, SortKey), err)
 	}
@@ -406,23 +406,24 @@ func (c *Catalog) each(
 
 // eachOf is each for any partition.
 func (c *Catalog) eachOf(ctx context.Context, partition, prefix string, do func(item) error) error {
-	in := &dynamodb.QueryInput{
-		KeyConditionExpression:    aws.String("pk = :partition"),
-		ExpressionAttributeValues: item{":partition": text(partition)},
-		ConsistentRead:            aws.Bool(true),
+	in := request{
+		KeyCondition: "pk = :partition",
+		Values:       item{":partition": text(partition)},
+		Consistent:   true,
 	}
 	if prefix != "" {
-		*in.KeyConditionExpression += " AND begins_with(sk, :prefix)"
-		in.ExpressionAttributeValues[":prefix"] = text(prefix)
+		in.KeyCondition += " AND begins_with(sk, :prefix)"
+		in.Values[":prefix"] = text(prefix)
 	}
-	return c.queryAll(ctx, in, func(items []item) error {
-		for _, it := range items {
-			if err := do(it); err != nil {
-				return err
-			}
+	for it, err := range c.matching(ctx, in) {
+		if err == nil {
+			err = do(it)
 		}
-		return nil
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func kindAndName(it item) (kind, name string) {

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/operate"
 )
@@ -37,7 +34,7 @@ func named(names ...string) map[string]string {
 type Documents struct{ table }
 
 // NewDocuments returns the documents in a table.
-func NewDocuments(client *dynamodb.Client, tableName string) *Documents {
+func NewDocuments(client *signed.Client, tableName string) *Documents {
 	return &Documents{table{client: client, name: tableName}}
 }
 
@@ -57,7 +54,7 @@ func (s *Documents) Document(
 }
 
 // documentAbsent reports whether there is no document, or it has expired.
-func documentAbsent(it item) bool { return it == nil || it[TimeToLive] != nil && expired(it) }
+func documentAbsent(it item) bool { return it == nil || it[TimeToLive].N != "" && expired(it) }
 
 func readDocument(it item) operate.Document {
 	d := operate.Document{
@@ -89,35 +86,33 @@ func (s *Documents) putDocument(
 ) (int64, error) {
 	mark := rand.Text()
 	update := "SET #body = :body, #write = :write, #version = if_not_exists(#version, :zero) + :one"
-	in := &dynamodb.UpdateItemInput{
-		TableName: &s.name, Key: key(documentPrefix+collection, d.Key),
-		ExpressionAttributeNames: named("#body", "#version", "#write", "#expires"),
-		ExpressionAttributeValues: item{
-			":body": bytesOf(
-				append([]byte{}, d.Body...),
-			), ":write": text(mark), ":zero": number(0), ":one": number(1),
+	in := request{
+		Key:   key(documentPrefix+collection, d.Key),
+		Names: named("#body", "#version", "#write", "#expires"),
+		Values: item{
+			":body": bytesOf(d.Body), ":write": text(mark),
+			":zero": number(0), ":one": number(1),
 		},
-		ReturnValues: types.ReturnValueUpdatedNew,
+		Returns: updated,
 	}
 	if d.ExpiresAt.IsZero() {
 		update += " REMOVE #expires"
 	} else {
 		update += ", #expires = :expires"
-		in.ExpressionAttributeValues[":expires"] = number(d.ExpiresAt.Unix())
+		in.Values[":expires"] = number(d.ExpiresAt.Unix())
 	}
-	in.UpdateExpression = &update
+	in.Update = update
 	switch base {
 	case operate.AnyVersion:
 	case 0:
-		in.ConditionExpression = aws.String("attribute_not_exists(pk) OR #expires <= :now")
-		in.ExpressionAttributeValues[":now"] = number(time.Now().Unix())
+		in.Condition = "attribute_not_exists(pk) OR #expires <= :now"
+		in.Values[":now"] = number(time.Now().Unix())
 	default:
-		in.ConditionExpression = aws.String(
-			"#version = :base AND (attribute_not_exists(#expires) OR #expires > :now)")
-		in.ExpressionAttributeValues[":now"] = number(time.Now().Unix())
-		in.ExpressionAttributeValues[":base"] = number(base)
+		in.Condition = "#version = :base AND (attribute_not_exists(#expires) OR #expires > :now)"
+		in.Values[":now"] = number(time.Now().Unix())
+		in.Values[":base"] = number(base)
 	}
-	out, err := s.client.UpdateItem(ctx, in)
+	out, err := s.do(ctx, updateItem, in)
 	if err == nil {
 		return numberOf(out.Attributes, versionAttribute), nil
 	}
@@ -137,18 +132,17 @@ func (s *Documents) putDocument(
 func (s *Documents) DeleteDocument(
 	ctx context.Context, collection, sort string, base int64,
 ) error {
-	in := &dynamodb.DeleteItemInput{
-		TableName: &s.name, Key: key(documentPrefix+collection, sort),
+	in := request{
+		Key: key(documentPrefix+collection, sort),
 	}
 	if base != operate.AnyVersion {
-		in.ConditionExpression = aws.String(
-			"attribute_not_exists(pk) OR #version = :base OR #expires <= :now")
-		in.ExpressionAttributeNames = named("#version", "#expires")
-		in.ExpressionAttributeValues = item{
+		in.Condition = "attribute_not_exists(pk) OR #version = :base OR #expires <= :now"
+		in.Names = named("#version", "#expires")
+		in.Values = item{
 			":base": number(base), ":now": number(time.Now().Unix()),
 		}
 	}
-	_, err := s.client.DeleteItem(ctx, in)
+	_, err := s.do(ctx, deleteItem, in)
 	if conditionFailed(err) {
 		err = fmt.Errorf("not version %d: %w", base, catalog.ErrConflict)
 	}
@@ -168,7 +162,7 @@ func (s *Documents) DocumentsIn(
 	if r.Before != "" && r.Before <= r.From {
 		return nil, "", nil
 	}
-	out, err := s.client.Query(ctx, s.documentQuery(collection, r))
+	out, err := s.do(ctx, query, s.documentQuery(collection, r))
 	if err != nil {
 		return nil, "", fmt.Errorf("dynamo: documents of %s: %w", collection, err)
 	}
@@ -177,7 +171,7 @@ func (s *Documents) DocumentsIn(
 			found = append(found, readDocument(it))
 		}
 	}
-	switch last := textOf(out.LastEvaluatedKey, SortKey); {
+	switch last := textOf(out.Last, SortKey); {
 	case last == "":
 		return found, "", nil
 	case r.Newest:
@@ -192,16 +186,14 @@ func (s *Documents) DocumentsIn(
 // documentQuery returns the query for a range. Its result may include Before itself.
 func (s *Documents) documentQuery(
 	collection string, r operate.DocumentRange,
-) *dynamodb.QueryInput {
+) request {
 	condition, values := "pk = :pk", item{":pk": text(documentPrefix + collection)}
-	in := &dynamodb.QueryInput{
-		TableName: &s.name, ConsistentRead: aws.Bool(true), ScanIndexForward: aws.Bool(!r.Newest),
-		ExpressionAttributeValues: values,
-		Limit:                     aws.Int32(int32(r.Limit)), //nolint:gosec // at most MaxDocuments
+	in := request{
+		Values: values, Consistent: true, Ascending: new(!r.Newest), Limit: r.Limit,
 	}
 	before := r.Before
 	if r.Newest && before != "" {
-		in.ExclusiveStartKey = key(documentPrefix+collection, before)
+		in.After = key(documentPrefix+collection, before)
 		before = ""
 	}
 	switch {
@@ -218,6 +210,6 @@ func (s *Documents) documentQuery(
 	if before != "" {
 		values[":before"] = text(before)
 	}
-	in.KeyConditionExpression = &condition
+	in.KeyCondition = condition
 	return in
 }

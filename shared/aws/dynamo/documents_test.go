@@ -3,6 +3,7 @@ package dynamo_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,14 +27,14 @@ func TestDocuments(t *testing.T) {
 	t.Parallel()
 	conformance.Documents(t, func(t *testing.T) operate.Documents {
 		client := newClient(t, nil)
-		return dynamo.NewDocuments(client, createTable(t, client))
+		return dynamo.NewDocuments(client, createTable(t))
 	})
 }
 
 func TestDocumentsAreWrittenAsInTheNewestGoldenFile(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	s := dynamo.NewDocuments(client, table)
 	for collection, d := range sampleDocuments {
 		for range d.Version {
@@ -41,14 +42,14 @@ func TestDocumentsAreWrittenAsInTheNewestGoldenFile(t *testing.T) {
 			must(t, err)
 		}
 	}
-	compare(t, newestDocuments, scan(t, client, table))
+	compare(t, newestDocuments, scan(t, table))
 }
 
 func TestTheDocumentsOfEachVersionAreRead(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{newestDocuments} {
 		client := newClient(t, nil)
-		s := dynamo.NewDocuments(client, restore(t, client, file))
+		s := dynamo.NewDocuments(client, restore(t, file))
 		for collection, want := range sampleDocuments {
 			got, err := s.Document(t.Context(), collection, want.Key)
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -63,7 +64,7 @@ func TestTheDocumentsOfEachVersionAreRead(t *testing.T) {
 func TestAFaultAtEachCallOfDocuments(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	whole := dynamo.NewDocuments(client, table)
 	old := operate.Document{Key: "k", Body: []byte("old"), Version: 1}
 	for name, write := range map[string]func(operate.Documents, int64) (int64, error){
@@ -119,8 +120,7 @@ func failAll(after bool) hook {
 // longer holds.
 func TestADocumentWhoseAnswerWasLostIsWritten(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	for i, base := range []int64{0, 1} {
 		s := dynamo.NewDocuments(newClient(t, loseAnswers("UpdateItem", 1)), table)
 		d := operate.Document{Key: "k", Body: []byte{byte(i)}}
@@ -131,4 +131,26 @@ func TestADocumentWhoseAnswerWasLostIsWritten(t *testing.T) {
 	}
 	s := dynamo.NewDocuments(newClient(t, loseAnswers("DeleteItem", 1)), table)
 	must(t, s.DeleteDocument(t.Context(), "tokens", "k", 2))
+}
+
+// TestADocumentWithoutABodyIsADocument: no bytes are a value too.
+func TestADocumentWithoutABodyIsADocument(t *testing.T) {
+	t.Parallel()
+	s := dynamo.NewDocuments(newClient(t, nil), createTable(t))
+	_, err := s.PutDocument(t.Context(), "tokens", operate.Document{Key: "k"}, 0)
+	must(t, err)
+	if got, err := s.Document(t.Context(), "tokens", "k"); err != nil || len(got.Body) != 0 {
+		t.Errorf("%q, %v", got.Body, err)
+	}
+}
+
+// TestAnErrorNamesTheTable: whoever reads it looks for a wrong setting.
+func TestAnErrorNamesTheTable(t *testing.T) {
+	t.Parallel()
+	_, err := dynamo.NewDocuments(newClient(t, nil), "absent").Document(t.Context(), "tokens", "k")
+	for _, want := range []string{"GetItem in table absent", "ResourceNotFoundException"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; no %q", err, want)
+		}
+	}
 }

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/lab/conformance"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/relay"
@@ -27,7 +29,7 @@ func TestCatalogConforms(t *testing.T) {
 	t.Parallel()
 	conformance.Catalog(t, func(t *testing.T) conformance.CatalogUnderTest {
 		client := newClient(t, nil)
-		return dynamo.NewCatalog(client, createTable(t, client), sealer{})
+		return dynamo.NewCatalog(client, createTable(t), sealer{})
 	})
 }
 
@@ -77,7 +79,7 @@ func TestEventKeeper(t *testing.T) {
 func newLedger(t *testing.T) *dynamo.Ledger {
 	t.Helper()
 	client := newClient(t, nil)
-	return dynamo.NewLedger(client, createTable(t, client), nil)
+	return dynamo.NewLedger(client, createTable(t), nil)
 }
 
 // hook intercepts a client's calls to DynamoDB. It may answer itself, change the request, or call
@@ -114,20 +116,32 @@ func (w wire) Do(r *http.Request) (*http.Response, error) {
 	})
 }
 
-func newClient(t *testing.T, h hook) *dynamodb.Client {
+func newClient(t *testing.T, h hook) *signed.Client {
 	t.Helper()
-	return dynamodb.New(dynamodb.Options{
+	cfg := account(t)
+	cfg.HTTPClient = wire{h, new(sync.Mutex)}
+	return dynamo.Client(cfg)
+}
+
+// sdk returns the SDK's client, by which tests look at what is stored, and write what the package
+// does not.
+func sdk(t *testing.T) *dynamodb.Client {
+	t.Helper()
+	return dynamodb.NewFromConfig(account(t))
+}
+
+func account(t *testing.T) aws.Config {
+	t.Helper()
+	return aws.Config{
 		Region:       "eu-central-1",
 		BaseEndpoint: aws.String(emulator.Start(t).DynamoDB),
-		HTTPClient:   wire{h, new(sync.Mutex)},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	})
+		HTTPClient:   calls,
+		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}
 }
 
 // createTable creates a table with all keys and indexes of the catalog and the ledger.
-func createTable(t *testing.T, client *dynamodb.Client) string {
+func createTable(t *testing.T) string {
 	t.Helper()
 	name := rand.Text()
 	in := &dynamodb.CreateTableInput{TableName: &name, BillingMode: types.BillingModePayPerRequest,
@@ -158,10 +172,10 @@ func createTable(t *testing.T, client *dynamodb.Client) string {
 			IndexName: &index, KeySchema: schema, Projection: projection,
 		})
 	}
-	if _, err := client.CreateTable(t.Context(), in); err != nil {
+	if _, err := sdk(t).CreateTable(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	active := dynamodb.NewTableExistsWaiter(client, func(o *dynamodb.TableExistsWaiterOptions) {
+	active := dynamodb.NewTableExistsWaiter(sdk(t), func(o *dynamodb.TableExistsWaiterOptions) {
 		o.MinDelay = 5 * time.Millisecond
 	})
 	if err := active.Wait(
@@ -180,11 +194,11 @@ func keys(partition, sort string) []types.KeySchemaElement {
 }
 
 // scan returns all items of a table.
-func scan(t *testing.T, client *dynamodb.Client, table string) []map[string]types.AttributeValue {
+func scan(t *testing.T, table string) []map[string]types.AttributeValue {
 	t.Helper()
 	var all []map[string]types.AttributeValue
 	for pages := dynamodb.NewScanPaginator(
-		client, &dynamodb.ScanInput{TableName: &table},
+		sdk(t), &dynamodb.ScanInput{TableName: &table},
 	); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {

@@ -8,10 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -66,35 +62,30 @@ func (t *tenantCatalog) Resources(
 		return nil, "", err
 	}
 	prefix := string(kind) + "#"
-	in := &dynamodb.QueryInput{
-		TableName:              &t.all.name,
-		KeyConditionExpression: aws.String("pk = :partition AND sk BETWEEN :from AND :to"),
-		ExpressionAttributeValues: item{
+	in := request{
+		KeyCondition: "pk = :partition AND sk BETWEEN :from AND :to",
+		Values: item{
 			":partition": text(p.generation), ":from": text(prefix + after),
 			":to": text(prefix + "~"), // sorts after every name
 		},
-		ConsistentRead: aws.Bool(true),
-		Limit:          aws.Int32(int32(limit + 2)), //nolint:gosec // at most 250
+		Consistent: true,
+		Limit:      limit + 2,
 	}
-	pages := dynamodb.NewQueryPaginator(t.all.client, in)
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	for it, err := range t.all.matching(ctx, in) {
 		if err != nil {
 			return nil, "", fmt.Errorf("dynamo: list of %ss: %w", kind, err)
 		}
-		for _, it := range page.Items {
-			switch _, name := kindAndName(it); {
-			case name == after:
-				continue
-			case len(found) == limit:
-				return found, found[limit-1].Name, nil
-			}
-			r, err := plainResource(it)
-			if err != nil {
-				return nil, "", err
-			}
-			found = append(found, r.WithoutSecrets())
+		switch _, name := kindAndName(it); {
+		case name == after:
+			continue
+		case len(found) == limit:
+			return found, found[limit-1].Name, nil
 		}
+		r, err := plainResource(it)
+		if err != nil {
+			return nil, "", err
+		}
+		found = append(found, r.WithoutSecrets())
 	}
 	return found, "", nil
 }
@@ -195,19 +186,15 @@ type change struct {
 	from, to pointer
 	before   *catalog.Resource // nil: there is none
 	part     int               // of the subscription before
-	writes   []types.TransactWriteItem
+	writes   []write
 }
 
 func (c *change) put(it item) {
-	c.writes = append(c.writes, types.TransactWriteItem{
-		Put: &types.Put{TableName: &c.all.name, Item: it},
-	})
+	c.writes = append(c.writes, write{Put: &request{Item: it}})
 }
 
 func (c *change) remove(partition, sort string) {
-	c.writes = append(c.writes, types.TransactWriteItem{
-		Delete: &types.Delete{TableName: &c.all.name, Key: key(partition, sort)},
-	})
+	c.writes = append(c.writes, write{Delete: &request{Key: key(partition, sort)}})
 }
 
 // get returns an item of the generation before, or nil.
@@ -506,15 +493,12 @@ func (c *change) lastPart(ctx context.Context, source string) (int, error) {
 		return -1, nil
 	}
 	prefix := routesKind + "#" + source + "#"
-	out, err := c.all.client.Query(ctx, &dynamodb.QueryInput{
-		TableName:              &c.all.name,
-		KeyConditionExpression: aws.String("pk = :partition AND begins_with(sk, :prefix)"),
-		ExpressionAttributeValues: item{
+	out, err := c.all.do(ctx, query, request{
+		KeyCondition: "pk = :partition AND begins_with(sk, :prefix)",
+		Values: item{
 			":partition": text(c.from.generation), ":prefix": text(prefix),
 		},
-		ProjectionExpression: aws.String(SortKey),
-		ConsistentRead:       aws.Bool(true), ScanIndexForward: aws.Bool(false),
-		Limit: aws.Int32(1),
+		Projection: SortKey, Consistent: true, Ascending: new(false), Limit: 1,
 	})
 	if err != nil || len(out.Items) == 0 {
 		return -1, err
@@ -526,13 +510,11 @@ func (c *change) lastPart(ctx context.Context, source string) (int, error) {
 	return part, err
 }
 
-// commit writes everything, if the pointer is still the one that was read. The client repeats a
-// call whose answer was lost with the same token, by which DynamoDB recognises it.
+// commit writes everything, if the pointer is still the one that was read.
 func (c *change) commit(ctx context.Context) error {
 	condition, values := c.from.unchanged()
-	c.writes = append(c.writes, types.TransactWriteItem{Put: &types.Put{
-		TableName: &c.all.name, Item: c.to.item(c.tenant), ConditionExpression: &condition,
-		ExpressionAttributeValues: values,
+	c.writes = append(c.writes, write{Put: &request{
+		Item: c.to.item(c.tenant), Condition: condition, Values: values,
 	}})
 	for _, w := range c.writes {
 		if w.Put != nil {
@@ -541,9 +523,7 @@ func (c *change) commit(ctx context.Context) error {
 			}
 		}
 	}
-	_, err := c.all.client.TransactWriteItems(
-		ctx, &dynamodb.TransactWriteItemsInput{TransactItems: c.writes},
-	)
+	err := c.all.transact(ctx, c.writes)
 	if conditionFailed(err) {
 		return errMoved
 	}

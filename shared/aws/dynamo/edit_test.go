@@ -17,7 +17,7 @@ import (
 func TestAChangeInACatalogOfTenThousandEndpointsIsAFewWrites(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	big := catalog.Catalog{Sources: []catalog.Source{
 		{Name: "github", Verify: verify.Config{Provider: "none"}},
 		{Name: "other", Verify: verify.Config{Provider: "none"}},
@@ -88,7 +88,7 @@ func TestAChangeInACatalogOfTenThousandEndpointsIsAFewWrites(t *testing.T) {
 func TestAnEditCutShortAtAnyCallIsWholeOrNot(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	edit := func(c *dynamo.Catalog, name string) error {
 		r := catalog.EndpointResource(catalog.Endpoint{Name: name, URL: "https://example.com"})
 		_, err := c.For("acme").Edit(t.Context(), catalog.Edit{Put: &r, By: catalog.ManagedByAPI})
@@ -124,8 +124,7 @@ func TestAnEditCutShortAtAnyCallIsWholeOrNot(t *testing.T) {
 // TestALostAnswerToAnEditIsNoConflict: the client repeats the transaction with the same token.
 func TestALostAnswerToAnEditIsNoConflict(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	lossy := dynamo.NewCatalog(newClient(t, loseAnswers("TransactWriteItems", 1)), table, sealer{})
 	r := catalog.EndpointResource(catalog.Endpoint{Name: "a", URL: "https://example.com"})
 	revision, err := lossy.Edit(t.Context(), catalog.Edit{Put: &r, By: catalog.ManagedByAPI})
@@ -138,7 +137,7 @@ func TestALostAnswerToAnEditIsNoConflict(t *testing.T) {
 func TestAnEditGivesUpWhenOthersAreAlwaysFaster(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	other := dynamo.NewCatalog(client, table, sealer{})
 	put := func(c *dynamo.Catalog, name string) error {
 		r := catalog.EndpointResource(catalog.Endpoint{Name: name, URL: "https://example.com"})

@@ -7,9 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay/catalog"
@@ -89,16 +86,17 @@ func (l *Ledger) TroubledEndpoints(ctx context.Context) ([]string, error) {
 	g, ctx := errgroup.WithContext(ctx)
 	for shard := range shards {
 		g.Go(func() error {
-			return l.queryAll(ctx, &dynamodb.QueryInput{
-				IndexName:                 aws.String(TroubledIndex),
-				KeyConditionExpression:    aws.String(TroubledPartitionKey + " = :shard"),
-				ExpressionAttributeValues: item{":shard": text(troubledPartition(shard))},
-			}, func(items []item) error {
-				for _, it := range items {
-					shards[shard] = append(shards[shard], textOf(it, TroubledSortKey))
+			for it, err := range l.matching(ctx, request{
+				Index:        TroubledIndex,
+				KeyCondition: TroubledPartitionKey + " = :shard",
+				Values:       item{":shard": text(troubledPartition(shard))},
+			}) {
+				if err != nil {
+					return err
 				}
-				return nil
-			})
+				shards[shard] = append(shards[shard], textOf(it, TroubledSortKey))
+			}
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -161,13 +159,12 @@ func (l *Ledger) reserve(
 func (l *Ledger) extend(
 	ctx context.Context, line, condition, end string, values item,
 ) (int64, bool, error) {
-	out, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                 &l.name,
-		Key:                       key(quotaPrefix+line, lineSort),
-		UpdateExpression:          aws.String("SET ends = " + end + ", expires_at = :expires"),
-		ConditionExpression:       &condition,
-		ExpressionAttributeValues: values,
-		ReturnValues:              types.ReturnValueUpdatedNew,
+	out, err := l.do(ctx, updateItem, request{
+		Key:       key(quotaPrefix+line, lineSort),
+		Update:    "SET ends = " + end + ", expires_at = :expires",
+		Condition: condition,
+		Values:    values,
+		Returns:   updated,
 	})
 	if conditionFailed(err) {
 		return 0, false, nil
@@ -183,16 +180,11 @@ func (l *Ledger) extend(
 func (l *Ledger) ClaimSlot(
 	ctx context.Context, endpoint string, slot int, holder string, until time.Time,
 ) (bool, error) {
-	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &l.name,
+	_, err := l.do(ctx, updateItem, request{
 		Key:       slotKey(endpoint, slot),
-		UpdateExpression: aws.String(
-			"SET holder = :holder, held_until = :until, expires_at = :expires",
-		),
-		ConditionExpression: aws.String(
-			"attribute_not_exists(holder) OR holder = :holder OR held_until <= :now",
-		),
-		ExpressionAttributeValues: item{
+		Update:    "SET holder = :holder, held_until = :until, expires_at = :expires",
+		Condition: "attribute_not_exists(holder) OR holder = :holder OR held_until <= :now",
+		Values: item{
 			":holder": text(holder), ":until": number(until.UnixMilli()), ":now": number(
 				time.Now().UnixMilli(),
 			),
@@ -210,12 +202,11 @@ func (l *Ledger) ClaimSlot(
 
 // ReleaseSlot implements gate.Slots.
 func (l *Ledger) ReleaseSlot(ctx context.Context, endpoint string, slot int, holder string) error {
-	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                 &l.name,
-		Key:                       slotKey(endpoint, slot),
-		UpdateExpression:          aws.String("REMOVE holder, held_until"),
-		ConditionExpression:       aws.String("holder = :holder"),
-		ExpressionAttributeValues: item{":holder": text(holder)},
+	_, err := l.do(ctx, updateItem, request{
+		Key:       slotKey(endpoint, slot),
+		Update:    "REMOVE holder, held_until",
+		Condition: "holder = :holder",
+		Values:    item{":holder": text(holder)},
 	})
 	if err != nil && !conditionFailed(err) {
 		return fmt.Errorf("dynamo: slot %d of endpoint %s: %w", slot, endpoint, err)

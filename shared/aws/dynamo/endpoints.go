@@ -10,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/relay/format"
@@ -57,9 +54,7 @@ func (l *Ledger) addEndpoints(ctx context.Context, it item, endpoints []string) 
 		part := key(textOf(it, PartitionKey), p.sortKey(p.items))
 		part[endpointsAttribute] = text(rest[:size])
 		part[TimeToLive] = it[TimeToLive]
-		if _, err := l.client.PutItem(
-			ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: part},
-		); err != nil {
+		if _, err := l.do(ctx, putItem, request{Item: part}); err != nil {
 			return err
 		}
 		rest = rest[size:]
@@ -79,10 +74,8 @@ func (l *Ledger) endpointsOf(ctx context.Context, it item, consistent bool) ([]s
 		var b strings.Builder
 		for i := range p.items {
 			sort := p.sortKey(i)
-			out, err := l.client.GetItem(ctx, &dynamodb.GetItemInput{
-				TableName: &l.name, Key: key(
-					textOf(it, PartitionKey), sort,
-				), ConsistentRead: &consistent,
+			out, err := l.do(ctx, getItem, request{
+				Key: key(textOf(it, PartitionKey), sort), Consistent: consistent,
 			})
 			if err != nil {
 				return nil, err
@@ -105,11 +98,7 @@ func (l *Ledger) endpointsOf(ctx context.Context, it item, consistent bool) ([]s
 
 // namesAdded returns the names that AddEndpoints added to an event's item.
 func namesAdded(it item) []string {
-	set, _ := it[addedAttribute].(*types.AttributeValueMemberSS)
-	if set == nil {
-		return nil
-	}
-	return set.Value
+	return textsOf(it, addedAttribute)
 }
 
 // namesOf returns the number of endpoints that an event's item holds or refers to.

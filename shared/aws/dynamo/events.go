@@ -8,9 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
@@ -170,14 +167,13 @@ func (l *Ledger) AddEndpoints(ctx context.Context, eventID string, endpoints []s
 	if len(endpoints) == 0 {
 		return nil
 	}
-	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:           &l.name,
-		Key:                 key(eventID, eventSort),
-		UpdateExpression:    aws.String("ADD " + addedAttribute + " :names"),
-		ConditionExpression: aws.String("expires_at > :now"),
-		ExpressionAttributeValues: item{
+	_, err := l.do(ctx, updateItem, request{
+		Key:       key(eventID, eventSort),
+		Update:    "ADD " + addedAttribute + " :names",
+		Condition: "expires_at > :now",
+		Values: item{
 			":now":   number(time.Now().Unix()),
-			":names": &types.AttributeValueMemberSS{Value: endpoints},
+			":names": {SS: endpoints},
 		},
 	})
 	if err != nil && !conditionFailed(err) {

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"webhook-relay/shared/relay"
 )
 
@@ -32,14 +29,13 @@ func (l *Ledger) ForgetFailures(ctx context.Context, messageID string) error {
 func (l *Ledger) updateFailures(
 	ctx context.Context, messageID, update string, n int64,
 ) (int, error) {
-	out, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:        &l.name,
-		Key:              key(failurePrefix+messageID, countSort),
-		UpdateExpression: &update,
-		ExpressionAttributeValues: item{
+	out, err := l.do(ctx, updateItem, request{
+		Key:    key(failurePrefix+messageID, countSort),
+		Update: update,
+		Values: item{
 			":n": number(n), ":expires": number(time.Now().Add(relay.MaxQueueTime).Unix()),
 		},
-		ReturnValues: types.ReturnValueUpdatedNew,
+		Returns: updated,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("dynamo: failures of message %s: %w", messageID, err)

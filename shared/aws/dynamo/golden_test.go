@@ -120,7 +120,7 @@ const (
 func TestTheCatalogIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	c := dynamo.NewCatalog(client, table, plainly{})
 	unlearned := conformance.CatalogV1()
 	unlearned.Sources[1].Secrets = nil
@@ -128,14 +128,14 @@ func TestTheCatalogIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 	must(t, c.ReplaceCatalog(t.Context(), unlearned, 1))
 	must(t, c.OpenLearning(t.Context(), "learner", time.Now().Add(time.Hour)))
 	must(t, c.LearnSecret(t.Context(), "learner", "handed over"))
-	compare(t, newestCatalog, scan(t, client, table))
+	compare(t, newestCatalog, scan(t, table))
 }
 
 func TestTheCatalogOfEachVersionIsRead(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]catalog.Catalog{newestCatalog: conformance.CatalogV1()} {
 		client := newClient(t, nil)
-		c := dynamo.NewCatalog(client, restore(t, client, file), plainly{})
+		c := dynamo.NewCatalog(client, restore(t, file), plainly{})
 		got, revision, err := c.LoadCatalog(t.Context())
 		if diff := cmp.Diff(want, got); err != nil || revision != 3 || diff != "" {
 			t.Errorf("%s: revision %d, %v (-want +got):\n%s", file, revision, err, diff)
@@ -153,7 +153,7 @@ func TestTheCatalogOfEachVersionIsRead(t *testing.T) {
 func TestTheLedgerIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	l := dynamo.NewLedger(client, table, nil)
 	for _, e := range sampleEvents {
 		if existing, err := relay.RecordEvent(t.Context(), l, e); existing != nil || err != nil {
@@ -175,14 +175,14 @@ func TestTheLedgerIsWrittenAsInTheNewestGoldenFile(t *testing.T) {
 		}
 	}
 	must(t, l.ReleaseSlot(t.Context(), "shipping", 1, "one"))
-	compare(t, newestLedger, scan(t, client, table))
+	compare(t, newestLedger, scan(t, table))
 }
 
 func TestTheLedgerOfEachVersionIsRead(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{newestLedger} {
 		client := newClient(t, nil)
-		l := dynamo.NewLedger(client, restore(t, client, file), nil)
+		l := dynamo.NewLedger(client, restore(t, file), nil)
 		for _, want := range sampleEvents {
 			got, deliveries, err := l.Event(t.Context(), want.ID)
 			if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -367,11 +367,11 @@ func packed(doc, body string) []byte {
 }
 
 // restore returns a new table that holds the items of a golden file.
-func restore(t *testing.T, client *dynamodb.Client, file string) (table string) {
+func restore(t *testing.T, file string) (table string) {
 	t.Helper()
 	golden, err := os.ReadFile(filepath.Join("testdata", file))
 	must(t, err)
-	table = createTable(t, client)
+	table = createTable(t)
 	for line := range bytes.Lines(golden) {
 		var typed map[string]map[string]string
 		must(t, json.Unmarshal(line, &typed))
@@ -396,7 +396,7 @@ func restore(t *testing.T, client *dynamodb.Client, file string) (table string) 
 				}[kind]
 			}
 		}
-		_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: it})
+		_, err := sdk(t).PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: it})
 		must(t, err)
 	}
 	return table

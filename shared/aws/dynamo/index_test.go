@@ -38,7 +38,7 @@ func countedLedger(t *testing.T) (*dynamo.Ledger, func() map[string]int) {
 			counts[strings.TrimSpace(op+" "+in.IndexName)]++
 		}
 		return next(body)
-	}), createTable(t, newClient(t, nil)), nil)
+	}), createTable(t), nil)
 	return l, func() map[string]int {
 		was := counts
 		counts = map[string]int{}
@@ -88,7 +88,7 @@ func TestAListingSkipsHoursWithoutEvents(t *testing.T) {
 func TestAListingReadsItsTimeRangeOnly(t *testing.T) {
 	t.Parallel()
 	var bytesRead atomic.Int64
-	table := createTable(t, newClient(t, nil))
+	table := createTable(t)
 	l := dynamo.NewLedger(newClient(t, func(
 		op string, body []byte, next func([]byte) (*http.Response, error),
 	) (*http.Response, error) {

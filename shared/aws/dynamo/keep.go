@@ -4,19 +4,15 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
 // KeepEvent implements relay.EventKeeper.
 func (l *Ledger) KeepEvent(ctx context.Context, eventID string, until time.Time) error {
-	_, err := l.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:           &l.name,
-		Key:                 key(eventID, eventSort),
-		UpdateExpression:    aws.String("SET expires_at = :until"),
-		ConditionExpression: aws.String("expires_at > :now AND expires_at < :until"),
-		ExpressionAttributeValues: item{
+	_, err := l.do(ctx, updateItem, request{
+		Key:       key(eventID, eventSort),
+		Update:    "SET expires_at = :until",
+		Condition: "expires_at > :now AND expires_at < :until",
+		Values: item{
 			":now": number(time.Now().Unix()), ":until": number(until.Unix()),
 		},
 	})

@@ -6,9 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	"webhook-relay/shared/relay/catalog"
 )
 
@@ -148,11 +145,10 @@ func (c *Catalog) learnIn(
 // countLearned raises the revision of a tenant's catalog. It changes no other attribute of the
 // pointer, because the receiver's role allows no other.
 func (c *Catalog) countLearned(ctx context.Context, tenant string) error {
-	_, err := c.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                 &c.name,
-		Key:                       key(catalog.Qualify(tenant, catalogPartition), pointerSort),
-		UpdateExpression:          aws.String("ADD " + learnedAttribute + " :one"),
-		ExpressionAttributeValues: item{":one": number(1)},
+	_, err := c.do(ctx, updateItem, request{
+		Key:    key(catalog.Qualify(tenant, catalogPartition), pointerSort),
+		Update: "ADD " + learnedAttribute + " :one",
+		Values: item{":one": number(1)},
 	})
 	return err
 }

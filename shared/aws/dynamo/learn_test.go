@@ -8,16 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/relay/catalog"
 	"webhook-relay/shared/verify"
 )
 
 // preempted returns a client before whose kth call meanwhile is run. reached reports whether that
 // happened.
-func preempted(t *testing.T, k int, meanwhile func()) (client *dynamodb.Client, reached *bool) {
+func preempted(t *testing.T, k int, meanwhile func()) (client *signed.Client, reached *bool) {
 	t.Helper()
 	n, reached := 0, new(bool)
 	return newClient(t, func(
@@ -68,7 +67,7 @@ func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 				return c.ReplaceCatalog(t.Context(), replacement(loaded), base)
 			}
 			for k, more := 1, true; more; k++ {
-				table := createTable(t, client)
+				table := createTable(t)
 				whole := dynamo.NewCatalog(client, table, sealer{})
 				replaceWith(t, whole, learning(), 0)
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
@@ -90,7 +89,7 @@ func TestALearnedSecretSurvivesAReplacement(t *testing.T) {
 				}
 			}
 			for k, more := 1, true; more; k++ {
-				table := createTable(t, client)
+				table := createTable(t)
 				whole := dynamo.NewCatalog(client, table, sealer{})
 				replaceWith(t, whole, learning(), 0)
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
@@ -134,7 +133,7 @@ func TestAReplacementIsLoadedBeforeAHandshakeAndWrittenAmidstIt(t *testing.T) {
 			t.Parallel()
 			inForce := 0
 			for k, more := 1, true; more; k++ {
-				table := createTable(t, client)
+				table := createTable(t)
 				whole := dynamo.NewCatalog(client, table, sealer{})
 				replaceWith(t, whole, learning(), 0)
 				must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))
@@ -172,7 +171,7 @@ func TestAHandshakeCutShortIsTakenUp(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
 	for k := 0; ; k++ {
-		table := createTable(t, client)
+		table := createTable(t)
 		whole := dynamo.NewCatalog(client, table, sealer{})
 		replaceWith(t, whole, learning(), 0)
 		must(t, whole.OpenLearning(t.Context(), "asana", time.Now().Add(time.Hour)))

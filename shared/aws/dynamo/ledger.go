@@ -10,8 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/catalog"
 )
@@ -51,7 +50,7 @@ type Ledger struct {
 // recorded together are stored as one object in bodies. They are kept there as long as bodies keeps
 // its objects: at least as long as an event. nil: all are in the table, and a body that is stored
 // in an object cannot be read.
-func NewLedger(client *dynamodb.Client, tableName string, bodies relay.Bodies) *Ledger {
+func NewLedger(client *signed.Client, tableName string, bodies relay.Bodies) *Ledger {
 	return &Ledger{table: table{client: client, name: tableName}, bodies: bodies, most: maxKeys}
 }
 

@@ -93,7 +93,7 @@ func marksHour(body []byte) bool { return bytes.Contains(body, []byte(`"S":"hour
 
 func TestALostAnswerIsNotTakenForAnothersWrite(t *testing.T) {
 	t.Parallel()
-	table := createTable(t, newClient(t, nil))
+	table := createTable(t)
 	lossy := func() *dynamo.Ledger {
 		return dynamo.NewLedger(newClient(t, loseAnswers("PutItem", 1)), table, nil)
 	}
@@ -117,7 +117,7 @@ func TestALostAnswerIsNotTakenForAnothersWrite(t *testing.T) {
 
 func TestCallsOfEachWrite(t *testing.T) {
 	t.Parallel()
-	table := createTable(t, newClient(t, nil))
+	table := createTable(t)
 	var operations []string
 	l := dynamo.NewLedger(newClient(t, func(
 		op string, body []byte, next func([]byte) (*http.Response, error),
@@ -157,7 +157,7 @@ func TestCallsOfEachWrite(t *testing.T) {
 func TestAnHourIsSpreadOverShards(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	l := dynamo.NewLedger(client, table, nil)
 	for i := range 100 {
 		if _, err := relay.RecordEvent(t.Context(), l, record(fmt.Sprint(i))); err != nil {
@@ -165,7 +165,7 @@ func TestAnHourIsSpreadOverShards(t *testing.T) {
 		}
 	}
 	perShard := map[string]int{}
-	for _, it := range scan(t, client, table) {
+	for _, it := range scan(t, table) {
 		if partition := text(it, dynamo.EventsPartitionKey); partition != "" {
 			perShard[partition[strings.LastIndex(partition, "#"):]]++
 		}
@@ -178,7 +178,7 @@ func TestAnHourIsSpreadOverShards(t *testing.T) {
 func TestAnEndpointsDeliveriesAreSpreadOverShards(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	l := dynamo.NewLedger(client, table, nil)
 	for i := range 200 {
 		d := delivery(fmt.Sprint(i), 1)
@@ -188,7 +188,7 @@ func TestAnEndpointsDeliveriesAreSpreadOverShards(t *testing.T) {
 		must(t, l.SaveDelivery(t.Context(), d, 0))
 	}
 	perShard := map[string]int{}
-	for _, it := range scan(t, client, table) {
+	for _, it := range scan(t, table) {
 		perShard[text(it, dynamo.OpenPartitionKey)]++
 		perShard[text(it, dynamo.PartitionKey)]++
 	}
@@ -287,7 +287,7 @@ func TestAListingIsInOrderHoweverItsShardsAreFilled(t *testing.T) {
 func TestTroubledEndpointsAreSpreadOverShards(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	l := dynamo.NewLedger(client, table, nil)
 	for i := range 100 {
 		must(
@@ -295,7 +295,7 @@ func TestTroubledEndpointsAreSpreadOverShards(t *testing.T) {
 		)
 	}
 	perShard := map[string]int{}
-	for _, it := range scan(t, client, table) {
+	for _, it := range scan(t, table) {
 		perShard[text(it, dynamo.TroubledPartitionKey)]++
 	}
 	if len(perShard) != 4 {
@@ -305,7 +305,7 @@ func TestTroubledEndpointsAreSpreadOverShards(t *testing.T) {
 
 func TestAListingAsksAgainForWhatWasLeftOut(t *testing.T) {
 	t.Parallel()
-	table := createTable(t, newClient(t, nil))
+	table := createTable(t)
 	rounds := 0
 	l := dynamo.NewLedger(newClient(t, func(
 		op string, body []byte, next func([]byte) (*http.Response, error),

@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay"
@@ -193,32 +190,29 @@ func (l *Ledger) query(
 	for name, value := range s.values {
 		values[name] = value
 	}
-	in := &dynamodb.QueryInput{
-		TableName: &l.name,
-		KeyConditionExpression: aws.String(
-			s.partition[0] + " = :partition AND " + s.sort + " BETWEEN :from AND :to",
-		),
-		ExpressionAttributeNames:  s.names,
-		ExpressionAttributeValues: values,
-		ScanIndexForward:          aws.Bool(!s.newest),
-		Limit:                     aws.Int32(int32(limit)), //nolint:gosec // at most 1,000
+	in := request{
+		KeyCondition: s.partition[0] + " = :partition AND " + s.sort + " BETWEEN :from AND :to",
+		Names:        s.names,
+		Values:       values,
+		Ascending:    new(!s.newest),
+		Limit:        limit,
 	}
 	if s.index != "" {
-		in.IndexName = &s.index
+		in.Index = s.index
 	} else {
-		in.ConsistentRead = aws.Bool(true)
+		in.Consistent = true
 	}
 	if s.filter != "" {
-		in.FilterExpression = &s.filter
+		in.Filter = s.filter
 	}
 	if s.from > s.to {
 		return nil, "", nil // DynamoDB refuses such a range
 	}
-	out, err := l.client.Query(ctx, in)
+	out, err := l.do(ctx, query, in)
 	if err != nil {
 		return nil, "", err
 	}
-	return out.Items, textOf(out.LastEvaluatedKey, s.sort), nil
+	return out.Items, textOf(out.Last, s.sort), nil
 }
 
 // The projections of read.
@@ -259,36 +253,23 @@ const readCalls = 16
 func (l *Ledger) read(
 	ctx context.Context, keys []item, projection string, consistent bool,
 ) ([]item, error) {
-	found := make(map[string]item, len(keys))
-	left := types.KeysAndAttributes{
-		Keys:                 keys,
-		ConsistentRead:       &consistent,
-		ProjectionExpression: &projection,
+	in := keysRead{
+		Keys:       keys,
+		Consistent: consistent,
+		Projection: projection,
 	}
 	if strings.Contains(projection, statusName) {
-		left.ExpressionAttributeNames = map[string]string{
+		in.Names = map[string]string{
 			statusName: statusAttribute, dueName: DueTime,
 		}
 	}
-	for try := 0; len(left.Keys) > 0; try++ {
-		if try > 0 {
-			if err := again(ctx, try); err != nil {
-				return nil, err
-			}
-		}
-		out, err := l.client.BatchGetItem(
-			ctx,
-			&dynamodb.BatchGetItemInput{
-				RequestItems: map[string]types.KeysAndAttributes{l.name: left},
-			},
-		)
-		if err != nil {
-			return nil, err
-		}
-		for _, it := range out.Responses[l.name] {
-			found[identity(it)] = it
-		}
-		left.Keys = out.UnprocessedKeys[l.name].Keys
+	stored, err := l.getBatch(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	found := make(map[string]item, len(keys))
+	for _, it := range stored {
+		found[identity(it)] = it
 	}
 	var items []item
 	for _, k := range keys {

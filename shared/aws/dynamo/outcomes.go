@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/operate"
 	"webhook-relay/shared/schema"
@@ -269,9 +267,7 @@ func (l *Ledger) SaveSweepCursor(ctx context.Context, c operate.SweepCursor) err
 	it[docAttribute] = text(string(operate.EncodeSweepCursor(c)))
 	// each sweep, every hour, writes it again
 	it[TimeToLive] = number(time.Now().Add(cursorKept).Unix())
-	if _, err := l.client.PutItem(
-		ctx, &dynamodb.PutItemInput{TableName: &l.name, Item: it},
-	); err != nil {
+	if _, err := l.do(ctx, putItem, request{Item: it}); err != nil {
 		return fmt.Errorf("dynamo: sweep cursor: %w", err)
 	}
 	return nil

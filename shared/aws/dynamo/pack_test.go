@@ -19,7 +19,7 @@ import (
 func TestEventsAreStoredCompressed(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	name := createTable(t, client)
+	name := createTable(t)
 	ledger := dynamo.NewLedger(client, name, nil)
 	body := strings.Repeat(`{"id":1296269,"name":"Hello-World"},`, 400)
 	r := record("evt_packed")
@@ -31,7 +31,7 @@ func TestEventsAreStoredCompressed(t *testing.T) {
 		"pk": &types.AttributeValueMemberS{Value: r.ID},
 		"sk": &types.AttributeValueMemberS{Value: "event"},
 	}
-	out, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &name, Key: keys})
+	out, err := sdk(t).GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &name, Key: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestEventsAreStoredCompressed(t *testing.T) {
 	for what, damaged := range map[string][]byte{
 		"cut off": packed.Value[:len(packed.Value)/2], "another form": []byte("{}"), "nothing": {},
 	} {
-		_, err := client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		_, err := sdk(t).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 			TableName: &name, Key: keys, UpdateExpression: aws.String("SET packed = :z"),
 			ExpressionAttributeValues: map[string]types.AttributeValue{
 				":z": &types.AttributeValueMemberB{Value: damaged},

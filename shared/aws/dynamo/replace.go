@@ -9,9 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
 	"webhook-relay/shared/relay/catalog"
@@ -303,9 +300,9 @@ func since(seconds int64) time.Duration { return time.Since(time.Unix(seconds, 0
 // drop deletes a generation's items, and its entry in the register last, so an interrupted deletion
 // is continued later.
 func (t *tenantCatalog) drop(ctx context.Context, generation string) error {
-	var deletes []types.WriteRequest
+	var deletes []batchWrite
 	remove := func(k item) {
-		deletes = append(deletes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: k}})
+		deletes = append(deletes, batchWrite{Delete: &deleteOf{k}})
 	}
 	err := t.all.eachOf(ctx, generation, "", func(it item) error {
 		remove(key(generation, textOf(it, SortKey)))
@@ -333,10 +330,10 @@ func (t *tenantCatalog) dropLearned(ctx context.Context, generation string) erro
 		if textOf(it, generationAttribute) != generation {
 			return nil
 		}
-		_, err := t.all.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-			TableName: &t.all.name, Key: key(partition, textOf(it, SortKey)),
-			ConditionExpression:       aws.String("generation = :generation"),
-			ExpressionAttributeValues: item{":generation": text(generation)},
+		_, err := t.all.do(ctx, deleteItem, request{
+			Key:       key(partition, textOf(it, SortKey)),
+			Condition: "generation = :generation",
+			Values:    item{":generation": text(generation)},
 		})
 		if conditionFailed(err) {
 			return nil
@@ -360,9 +357,9 @@ func (t *tenantCatalog) write(
 	if err := t.all.put(ctx, t.entry(generation, begun)); err != nil {
 		return err
 	}
-	puts := make([]types.WriteRequest, len(items))
+	puts := make([]batchWrite, len(items))
 	for i, it := range items {
-		puts[i].PutRequest = &types.PutRequest{Item: it}
+		puts[i].Put = &putOf{it}
 	}
 	return t.all.bulk(ctx, puts)
 }
@@ -385,13 +382,12 @@ func (t *tenantCatalog) register(ctx context.Context, p pointer) error {
 // enlist adds the tenant to the list of tenants.
 func (t *tenantCatalog) enlist(ctx context.Context) error {
 	shard := catalog.ShardOf(t.tenant, catalog.TenantShards)
-	_, err := t.all.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName:                &t.all.name,
-		Key:                      key(tenantsPartition, shardSort(tenantsSort, shard)),
-		UpdateExpression:         aws.String("ADD #names :tenant"),
-		ExpressionAttributeNames: map[string]string{"#names": namesAttribute},
-		ExpressionAttributeValues: item{
-			":tenant": &types.AttributeValueMemberSS{Value: []string{t.tenant}},
+	_, err := t.all.do(ctx, updateItem, request{
+		Key:    key(tenantsPartition, shardSort(tenantsSort, shard)),
+		Update: "ADD #names :tenant",
+		Names:  map[string]string{"#names": namesAttribute},
+		Values: item{
+			":tenant": {SS: []string{t.tenant}},
 		},
 	})
 	return err
@@ -399,10 +395,10 @@ func (t *tenantCatalog) enlist(ctx context.Context) error {
 
 // move points to a generation, if the catalog's revision is still the one before.
 func (t *tenantCatalog) move(ctx context.Context, from, to pointer) error {
-	in := &dynamodb.PutItemInput{TableName: &t.all.name, Item: to.item(t.tenant)}
 	condition, values := from.unchanged()
-	in.ConditionExpression, in.ExpressionAttributeValues = &condition, values
-	_, err := t.all.client.PutItem(ctx, in)
+	_, err := t.all.do(ctx, putItem, request{
+		Item: to.item(t.tenant), Condition: condition, Values: values,
+	})
 	if conditionFailed(err) {
 		now, lookErr := t.pointer(ctx)
 		if lookErr != nil {
@@ -422,29 +418,12 @@ func (t *tenantCatalog) move(ctx context.Context, from, to pointer) error {
 	return nil
 }
 
-// bulk executes writes in any order. It repeats those that DynamoDB returns as unprocessed.
-func (c *Catalog) bulk(ctx context.Context, writes []types.WriteRequest) error {
+// bulk executes writes in any order.
+func (c *Catalog) bulk(ctx context.Context, writes []batchWrite) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(batchesAtATime)
 	for batch := range slices.Chunk(writes, batchWrites) {
 		g.Go(func() error { return c.writeBatch(ctx, batch) })
 	}
 	return g.Wait()
-}
-
-func (c *Catalog) writeBatch(ctx context.Context, batch []types.WriteRequest) error {
-	for try := 0; len(batch) > 0; try++ {
-		if try > 0 {
-			if err := again(ctx, try); err != nil {
-				return err
-			}
-		}
-		out, err := c.client.BatchWriteItem(ctx, &dynamodb.BatchWriteItemInput{
-			RequestItems: map[string][]types.WriteRequest{c.name: batch}})
-		if err != nil {
-			return err
-		}
-		batch = out.UnprocessedItems[c.name]
-	}
-	return nil
 }

@@ -105,7 +105,7 @@ func (c *cutAfter) hook(
 func TestAReplacementCutShortAtAnyCallLeavesTheOldCatalog(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	whole := dynamo.NewCatalog(client, table, sealer{})
 	replaceWith(t, whole, catalogOf("old"), 0)
 	for calls := 0; ; calls++ {
@@ -133,7 +133,7 @@ func TestAReplacementCutShortAtAnyCallLeavesTheOldCatalog(t *testing.T) {
 func TestALostAnswerToTheLastCallIsNoConflict(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	puts := 0
 	lossy := dynamo.NewCatalog(newClient(t, func(
 		op string, body []byte, next func([]byte) (*http.Response, error),
@@ -157,7 +157,7 @@ func TestALostAnswerToTheLastCallIsNoConflict(t *testing.T) {
 func TestOfTwoReplacementsOneWins(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	c := dynamo.NewCatalog(client, table, sealer{})
 	errs := map[string]error{}
 	overtaken := dynamo.NewCatalog(newClient(t, func(
@@ -178,8 +178,7 @@ func TestOfTwoReplacementsOneWins(t *testing.T) {
 
 func TestReplacingAsksAgainForWhatWasNotWritten(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	var mu sync.Mutex
 	left := 0
 	c := dynamo.NewCatalog(newClient(t, func(
@@ -216,10 +215,10 @@ func TestReplacingAsksAgainForWhatWasNotWritten(t *testing.T) {
 }
 
 // age changes a generation's times so that it was begun, and if it is retired also retired, d ago.
-func age(t *testing.T, client *dynamodb.Client, table, generation string, d time.Duration) {
+func age(t *testing.T, table, generation string, d time.Duration) {
 	t.Helper()
 	for _, attribute := range []string{"created_at", "retired_at"} {
-		_, err := client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+		_, err := sdk(t).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 			TableName: &table,
 			Key: map[string]types.AttributeValue{
 				dynamo.PartitionKey: &types.AttributeValueMemberS{Value: "generations"},
@@ -240,10 +239,10 @@ func age(t *testing.T, client *dynamodb.Client, table, generation string, d time
 
 // generations returns the number of items of each registered generation. It fails the test if a
 // generation that is not registered has items.
-func generations(t *testing.T, client *dynamodb.Client, table string) map[string]int {
+func generations(t *testing.T, table string) map[string]int {
 	t.Helper()
 	registered, items := map[string]int{}, map[string]int{}
-	for _, it := range scan(t, client, table) {
+	for _, it := range scan(t, table) {
 		switch partition := text(it, dynamo.PartitionKey); partition {
 		case "generations":
 			registered[text(it, dynamo.SortKey)] = 0
@@ -276,11 +275,11 @@ func newest(t *testing.T, before, now map[string]int) string {
 func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	c := dynamo.NewCatalog(client, table, sealer{})
 	abandon := func() string {
 		t.Helper()
-		before := generations(t, client, table)
+		before := generations(t, table)
 		limit := &cutAfter{left: 4} // after its entry in the register and a batch
 		_ = dynamo.NewCatalog(newClient(t, limit.hook), table, sealer{}).ReplaceCatalog(
 			t.Context(), catalogOf("never"), 2,
@@ -288,19 +287,19 @@ func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 		if !limit.cut {
 			t.Fatal("was not cut short")
 		}
-		return newest(t, before, generations(t, client, table))
+		return newest(t, before, generations(t, table))
 	}
 	revision := int64(0)
 	replaced := func() string {
 		t.Helper()
-		before := generations(t, client, table)
+		before := generations(t, table)
 		replaceWith(t, c, catalogOf(fmt.Sprint("c", revision)), revision)
 		revision++
-		return newest(t, before, generations(t, client, table))
+		return newest(t, before, generations(t, table))
 	}
 	expect := func(when string, want map[string]bool) {
 		t.Helper()
-		left := generations(t, client, table)
+		left := generations(t, table)
 		for generation, there := range want {
 			if _, ok := left[generation]; ok != there {
 				t.Errorf("%s: generation %s is there: %t, want %t", when, generation, ok, there)
@@ -309,24 +308,24 @@ func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 	}
 	first, second := replaced(), replaced()
 	abandoned, underWay := abandon(), abandon()
-	age(t, client, table, first, 24*time.Hour)
-	age(t, client, table, second, 24*time.Hour)
-	age(t, client, table, abandoned, 61*time.Minute)
-	age(t, client, table, underWay, 50*time.Minute)
+	age(t, table, first, 24*time.Hour)
+	age(t, table, second, 24*time.Hour)
+	age(t, table, abandoned, 61*time.Minute)
+	age(t, table, underWay, 50*time.Minute)
 
 	third := replaced() // marks the first and the abandoned one as out of force
 	expect(
 		"at first",
 		map[string]bool{first: true, second: true, abandoned: true, underWay: true, third: true},
 	)
-	age(t, client, table, first, 119*time.Minute)
-	age(t, client, table, abandoned, 121*time.Minute)
+	age(t, table, first, 119*time.Minute)
+	age(t, table, abandoned, 121*time.Minute)
 	replaced() // marks the second one, a day after it was written
 	expect(
 		"two hours later",
 		map[string]bool{first: true, second: true, abandoned: false, underWay: true, third: true},
 	)
-	age(t, client, table, first, 121*time.Minute)
+	age(t, table, first, 121*time.Minute)
 	replaced()
 	expect("at last", map[string]bool{first: false, second: true, underWay: true, third: true})
 	expectInForce(t, c, catalogOf("c4"), 5)
@@ -337,12 +336,12 @@ func TestOldGenerationsAreDeletedAndNoOthers(t *testing.T) {
 func TestWhoHasNotLookedAgainReadsTheReplacedGeneration(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	c := dynamo.NewCatalog(client, table, sealer{})
 	replaceWith(t, c, catalogOf("old"), 0)
 	old := inForce(t, c)
 	for revision := range int64(3) {
-		age(t, client, table, string(old), 119*time.Minute)
+		age(t, table, string(old), 119*time.Minute)
 		replaceWith(t, c, catalogOf("new"), revision+1)
 	}
 	if s, err := c.Source(t.Context(), old, "old-00"); err != nil || s.Secrets[0] != "secret" {
@@ -367,7 +366,7 @@ func TestWhoHasNotLookedAgainReadsTheReplacedGeneration(t *testing.T) {
 
 func TestALookUpIsOneCall(t *testing.T) {
 	t.Parallel()
-	table := createTable(t, newClient(t, nil))
+	table := createTable(t)
 	var operations []string
 	c := dynamo.NewCatalog(newClient(t, func(
 		op string, body []byte, next func([]byte) (*http.Response, error),
@@ -416,7 +415,7 @@ func TestALookUpIsOneCall(t *testing.T) {
 func TestSecretsAndStaticHeadersAreSealed(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	replaceWith(t, dynamo.NewCatalog(client, table, sealer{}), catalog.Catalog{
 		Sources: []catalog.Source{
 			{Name: "a", Verify: verify.Config{Provider: "github"}, Secrets: []string{"hidden-1"}},
@@ -428,7 +427,7 @@ func TestSecretsAndStaticHeadersAreSealed(t *testing.T) {
 			}, Auth: &catalog.Auth{Bearer: "hidden-4"}}},
 	}, 0)
 	sealed := map[string]string{}
-	for _, it := range scan(t, client, table) {
+	for _, it := range scan(t, table) {
 		for name, value := range it {
 			switch v := value.(type) {
 			case *types.AttributeValueMemberS:
@@ -451,7 +450,7 @@ func TestSecretsAndStaticHeadersAreSealed(t *testing.T) {
 func TestSubscriptionsNeedNoSealer(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	replaceWith(t, dynamo.NewCatalog(client, table, sealer{}), catalogOf("a"), 0)
 	c := dynamo.NewCatalog(client, table, nil)
 	subs, err := c.Subscriptions(t.Context(), inForce(t, c), "", "a-00")
@@ -465,7 +464,7 @@ func TestSubscriptionsNeedNoSealer(t *testing.T) {
 func TestAnEndpointOfAnEarlierVersionIsRead(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	c := dynamo.NewCatalog(client, table, sealer{})
 	replaceWith(t, c, catalogOf("a"), 0)
 	sealed, err := sealer{}.Seal(
@@ -474,10 +473,10 @@ func TestAnEndpointOfAnEarlierVersionIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table,
+	_, err = sdk(t).PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table,
 		Item: map[string]types.AttributeValue{
 			dynamo.PartitionKey: &types.AttributeValueMemberS{
-				Value: newest(t, nil, generations(t, client, table)),
+				Value: newest(t, nil, generations(t, table)),
 			},
 			dynamo.SortKey: &types.AttributeValueMemberS{Value: "endpoint#old"},
 			"doc": &types.AttributeValueMemberS{
@@ -501,13 +500,13 @@ func TestAnEndpointOfAnEarlierVersionIsRead(t *testing.T) {
 func TestAForeignVersionIsUnreadable(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	table := createTable(t, client)
+	table := createTable(t)
 	c := dynamo.NewCatalog(client, table, sealer{})
 	replaceWith(t, c, catalogOf("a"), 0)
-	_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table,
+	_, err := sdk(t).PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table,
 		Item: map[string]types.AttributeValue{
 			dynamo.PartitionKey: &types.AttributeValueMemberS{
-				Value: newest(t, nil, generations(t, client, table)),
+				Value: newest(t, nil, generations(t, table)),
 			},
 			dynamo.SortKey: &types.AttributeValueMemberS{Value: "source#a-00"},
 			"doc":          &types.AttributeValueMemberS{Value: `{"v":2}`},
@@ -523,7 +522,7 @@ func TestAForeignVersionIsUnreadable(t *testing.T) {
 func TestACatalogOfThousandsOfItems(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, nil)
-	c := dynamo.NewCatalog(client, createTable(t, client), sealer{})
+	c := dynamo.NewCatalog(client, createTable(t), sealer{})
 	want := catalog.Catalog{
 		Sources: []catalog.Source{{Name: "github", Verify: verify.Config{Provider: "none"}}},
 	}

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/lab"
@@ -94,7 +93,7 @@ var sweptHour = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 // sweep sweeps the hour.
 func (v *virtualTable) sweep(b *testing.B) {
 	b.Helper()
-	client := dynamodb.New(dynamodb.Options{
+	client := dynamo.Client(aws.Config{
 		Region: "eu-central-1", BaseEndpoint: aws.String("http://virtual"), HTTPClient: v,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil

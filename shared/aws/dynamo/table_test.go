@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"webhook-relay/shared/aws/dynamo"
 )
@@ -51,7 +50,7 @@ func newSmallTable() *smallTable {
 }
 
 func (s *smallTable) ledger() *dynamo.Ledger {
-	return dynamo.NewLedger(dynamodb.New(dynamodb.Options{
+	return dynamo.NewLedger(dynamo.Client(aws.Config{
 		Region: "eu-central-1", BaseEndpoint: aws.String("http://small"), HTTPClient: s,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil

@@ -33,8 +33,9 @@ func Host(prefix, region string) string {
 
 // Fault is an error as a service writes it.
 type Fault struct {
-	Code    string // such as AccessDenied; "": it gave none
-	Message string // for people
+	Code    string   // such as AccessDenied; "": it gave none
+	Message string   // for people
+	Reasons []string // of a transaction of DynamoDB that was not made: a code for each write, or "None"
 }
 
 // ReadFault reads the error in an answer that is not 2xx, in any of the services' protocols: JSON,
@@ -45,9 +46,10 @@ func ReadFault(header func(name string) string, body []byte) Fault {
 		return Fault{Code: Element(body, "Code"), Message: Element(body, "Message")}
 	}
 	var answer struct {
-		Type    string `json:"__type"`
-		Code    string `json:"code"`
-		Message string `json:"message"` // also Message: encoding/json ignores the case
+		Type    string                  `json:"__type"`
+		Code    string                  `json:"code"`
+		Message string                  `json:"message"` // also Message: encoding/json ignores the case
+		Reasons []struct{ Code string } `json:"CancellationReasons"`
 	}
 	_ = json.Unmarshal(body, &answer)
 	code := cmp.Or(answer.Type, header("x-amzn-errortype"), answer.Code)
@@ -57,7 +59,11 @@ func ReadFault(header func(name string) string, body []byte) Fault {
 	if query, _, _ := strings.Cut(header("x-amzn-query-error"), ";"); code == "" {
 		code = query
 	}
-	return Fault{Code: code, Message: answer.Message}
+	fault := Fault{Code: code, Message: answer.Message}
+	for _, r := range answer.Reasons {
+		fault.Reasons = append(fault.Reasons, r.Code)
+	}
+	return fault
 }
 
 // Element returns the text of the first XML element with a name and without attributes. It is "" if

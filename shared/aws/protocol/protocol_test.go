@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"net/http"
+	"reflect"
 	"testing"
 
 	"webhook-relay/shared/aws/protocol"
@@ -52,11 +53,19 @@ func TestReadFault(t *testing.T) {
 			nil, `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code></Error></ErrorResponse>`,
 			protocol.Fault{Code: "AccessDenied"},
 		},
+		"a transaction": {
+			nil, `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException",` +
+				`"Message":"m","CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]}`,
+			protocol.Fault{
+				Code: "TransactionCanceledException", Message: "m",
+				Reasons: []string{"None", "TransactionConflict"},
+			},
+		},
 		"a proxy's page": {nil, "<html>", protocol.Fault{}},
 		"text":           {nil, "hidden", protocol.Fault{}},
 		"nothing":        {nil, "", protocol.Fault{}},
 	} {
-		if got := protocol.ReadFault(tt.header.Get, []byte(tt.body)); got != tt.want {
+		if got := protocol.ReadFault(tt.header.Get, []byte(tt.body)); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
 		}
 	}

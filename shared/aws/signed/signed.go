@@ -255,6 +255,8 @@ func (c *Client) signed(ctx context.Context, r Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	// net/http would ask for answers in gzip, and not say how long they are
+	req.Header.Set("Accept-Encoding", "identity")
 	for name, value := range r.Header {
 		req.Header.Set(name, value)
 	}

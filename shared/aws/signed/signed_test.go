@@ -72,7 +72,8 @@ func TestARequestIsSigned(t *testing.T) {
 		w.bodies[0] != "body" || r.Header.Get("X-Amz-Security-Token") != "token" ||
 		!strings.Contains(authorization, "Credential=AKID/") ||
 		!strings.Contains(authorization, "/eu-central-1/sqs/aws4_request") ||
-		!strings.Contains(authorization, "content-type") {
+		!strings.Contains(authorization, "content-type") ||
+		r.Header.Get("Accept-Encoding") != "identity" {
 		t.Errorf("%s %s %v %q", r.Method, r.URL, r.Header, w.bodies[0])
 	}
 	if r.Header.Get("X-Amz-Content-Sha256") != "" {

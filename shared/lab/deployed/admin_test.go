@@ -39,7 +39,7 @@ func newClient(t *testing.T, w *world) client {
 func newToken(t testing.TB, host *deployed.Host) string {
 	t.Helper()
 	tokens := access.NewTokens(
-		dynamo.NewDocuments(host.DynamoDB, host.Outputs["CatalogTable"]), time.Now,
+		dynamo.NewDocuments(host.Tables, host.Outputs["CatalogTable"]), time.Now,
 	)
 	text, made, err := tokens.Make(access.Token{Name: "test", Role: access.Admin})
 	if err == nil {

@@ -148,7 +148,7 @@ func newLoad(b *testing.B, assembly string, s cost.Scenario) (l load, end func()
 		c.Subscriptions = append(c.Subscriptions, sub)
 	}
 	catalogs := dynamo.NewCatalog(
-		host.DynamoDB, host.Outputs["CatalogTable"],
+		host.Tables, host.Outputs["CatalogTable"],
 		kms.New(host.Config("kms"), host.Outputs["SecretsKeyArn"]),
 	)
 	if err := catalogs.ReplaceCatalog(b.Context(), c, 0); err != nil {

@@ -26,6 +26,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/lab/runtimeapi"
 	"webhook-relay/shared/local/gateway"
@@ -39,16 +40,17 @@ type Host struct {
 	Outputs map[string]string // of the stack
 
 	// Clients with an operator's rights. Their calls are not checked against a role.
-	SQS      *awssqs.Client
-	DynamoDB *dynamodb.Client
-	S3       *awss3.Client
-	Secrets  *emulator.SecretsManager
-	States   *emulator.States
+	SQS     *awssqs.Client
+	Tables  *signed.Client
+	S3      *awss3.Client
+	Secrets *emulator.SecretsManager
+	States  *emulator.States
 
 	assembly   string
 	suffix     string // part of every name
 	log        io.Writer
 	services   map[string]*url.URL
+	tables     *dynamodb.Client
 	schedules  *emulator.Scheduler
 	keys       *emulator.KMS
 	invoked    *invocations
@@ -108,7 +110,8 @@ func (h *Host) Config(service string) aws.Config {
 
 func (h *Host) connect(services emulator.Services) {
 	h.SQS = awssqs.NewFromConfig(clientConfig(services.SQS))
-	h.DynamoDB = dynamodb.NewFromConfig(clientConfig(services.DynamoDB))
+	h.tables = dynamodb.NewFromConfig(clientConfig(services.DynamoDB))
+	h.Tables = dynamo.Client(clientConfig(services.DynamoDB))
 	h.S3 = emulator.Buckets(clientConfig(services.S3))
 	h.services = map[string]*url.URL{}
 	for name, address := range map[string]string{
@@ -507,7 +510,7 @@ func (h *Host) passTime(ctx context.Context, body []byte) ([]byte, error) {
 	); err != nil {
 		return nil, err
 	}
-	ledger := dynamo.NewLedger(h.DynamoDB, h.Outputs["LedgerTable"], nil)
+	ledger := dynamo.NewLedger(h.Tables, h.Outputs["LedgerTable"], nil)
 	d, err := ledger.Delivery(ctx, relay.DeliveryKey{
 		EventID: about.Event.ID, Endpoint: about.Endpoint, ReceivedAt: about.Event.ReceivedAt,
 	})

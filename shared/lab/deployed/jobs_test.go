@@ -174,7 +174,7 @@ func jobOutlivesItsWorker(t *testing.T, w *world) {
 // endLease lets the time pass after which another worker may go on with a job.
 func (w *world) endLease(t *testing.T, tenant, id string) {
 	t.Helper()
-	documents := dynamo.NewDocuments(w.host.DynamoDB, w.host.Outputs["LedgerTable"])
+	documents := dynamo.NewDocuments(w.host.Tables, w.host.Outputs["LedgerTable"])
 	collection := "jobs/" + tenant
 	d, err := documents.Document(t.Context(), collection, id)
 	if err != nil {

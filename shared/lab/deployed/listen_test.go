@@ -34,7 +34,7 @@ const listenPrefix = "webhook-relay-dev-listen-"
 // listeners returns the listeners of the stack, as they are at a time.
 func listeners(t *testing.T, w *world, now func() time.Time) *listen.Listeners {
 	t.Helper()
-	tables, table := w.host.DynamoDB, w.host.Outputs["CatalogTable"]
+	tables, table := w.host.Tables, w.host.Outputs["CatalogTable"]
 	made, err := listen.New(listen.Config{
 		Documents: dynamo.NewDocuments(tables, table), Now: now,
 		Marks: dynamo.NewCatalog(tables, table, nil), Queues: sqs.ListenQueues{

@@ -189,13 +189,13 @@ func (h *Host) makeTable(ctx context.Context, id, name string) error {
 		return err
 	}
 	p.TableName = &name
-	if _, err := h.DynamoDB.CreateTable(ctx, &p.CreateTableInput); err != nil {
+	if _, err := h.tables.CreateTable(ctx, &p.CreateTableInput); err != nil {
 		return err
 	}
 	if s := p.TimeToLiveSpecification; s != nil && s.Enabled {
 		h.timeToLive[name] = s.AttributeName
 	}
-	active := dynamodb.NewTableExistsWaiter(h.DynamoDB, func(o *dynamodb.TableExistsWaiterOptions) {
+	active := dynamodb.NewTableExistsWaiter(h.tables, func(o *dynamodb.TableExistsWaiterOptions) {
 		o.MinDelay = 5 * time.Millisecond
 	})
 	return active.Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, time.Minute)
@@ -207,7 +207,7 @@ func (h *Host) WithoutTimeToLive(ctx context.Context) ([]string, error) {
 	var lines []string
 	for table, attribute := range h.timeToLive {
 		var kept int32
-		for pages := dynamodb.NewScanPaginator(h.DynamoDB, &dynamodb.ScanInput{
+		for pages := dynamodb.NewScanPaginator(h.tables, &dynamodb.ScanInput{
 			TableName: &table, Select: types.SelectCount, FilterExpression: aws.String(
 				"NOT attribute_type(#ttl, :number)",
 			),

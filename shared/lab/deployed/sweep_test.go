@@ -66,7 +66,7 @@ func (w *world) nothingIsLate(t *testing.T) {
 // watchedSince makes the sweeper believe that it has looked for silent sources since a time.
 func (w *world) watchedSince(t *testing.T, since time.Time) {
 	t.Helper()
-	documents := dynamo.NewDocuments(w.host.DynamoDB, w.host.Outputs["LedgerTable"])
+	documents := dynamo.NewDocuments(w.host.Tables, w.host.Outputs["LedgerTable"])
 	if _, err := documents.PutDocument(t.Context(), "sources", operate.Document{
 		Key: "pulse/", ExpiresAt: since.Add(500 * 24 * time.Hour).Truncate(time.Second),
 		Body: []byte(`{"v":1,"since":"` + since.Format(time.RFC3339) + `"}`),
@@ -84,7 +84,7 @@ func (w *world) rewind(t *testing.T, now time.Time) {
 		t.Fatal(err)
 	}
 	// The counts of an hour that was begun have a cursor of their own, which is ahead now.
-	documents := dynamo.NewDocuments(w.host.DynamoDB, w.host.Outputs["LedgerTable"])
+	documents := dynamo.NewDocuments(w.host.Tables, w.host.Outputs["LedgerTable"])
 	if err := documents.DeleteDocument(
 		t.Context(), "stats-tally", "open", operate.AnyVersion,
 	); err != nil {

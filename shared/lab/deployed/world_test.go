@@ -36,7 +36,7 @@ import (
 func (w *world) openLearning(t *testing.T, source string) {
 	t.Helper()
 	catalogs := dynamo.NewCatalog(
-		w.host.DynamoDB, w.host.Outputs["CatalogTable"],
+		w.host.Tables, w.host.Outputs["CatalogTable"],
 		kms.New(w.host.Config("kms"), w.host.Outputs["SecretsKeyArn"]),
 	)
 	if err := catalogs.OpenLearning(t.Context(), source, time.Now().Add(time.Hour)); err != nil {
@@ -147,7 +147,7 @@ func newWorld(t *testing.T) *world {
 	})
 	w := &world{
 		host: host, log: log, ledger: dynamo.NewLedger(
-			host.DynamoDB, host.Outputs["LedgerTable"], s3.New(
+			host.Tables, host.Outputs["LedgerTable"], s3.New(
 				s3.NewBucket(host.Config("s3"), host.Outputs["BodiesBucket"]),
 			),
 		), sources: map[string]catalog.Source{},
@@ -275,7 +275,7 @@ func (w *world) configure(t *testing.T, endpoints string) {
 		)
 	}
 	sealer := kms.New(w.host.Config("kms"), w.host.Outputs["SecretsKeyArn"])
-	catalogs := dynamo.NewCatalog(w.host.DynamoDB, w.host.Outputs["CatalogTable"], sealer)
+	catalogs := dynamo.NewCatalog(w.host.Tables, w.host.Outputs["CatalogTable"], sealer)
 	if err := catalogs.ReplaceCatalog(t.Context(), c, 0); err != nil {
 		t.Fatal(err)
 	}

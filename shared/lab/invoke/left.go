@@ -118,7 +118,7 @@ func eventLine(id, eventType, source string) string {
 
 // records describes the ledger's items, sorted by event.
 func (w *world) records(ctx context.Context) ([]string, error) {
-	ledger := dynamo.NewLedger(w.tables, w.ledgerTable, nil)
+	ledger := dynamo.NewLedger(dynamo.Client(account(w.services.DynamoDB)), w.ledgerTable, nil)
 	var lines []string
 	for pages := dynamodb.NewScanPaginator(
 		w.tables, &dynamodb.ScanInput{TableName: &w.ledgerTable},

@@ -78,7 +78,7 @@ func newWorld(ctx context.Context) (*world, error) {
 	w.tables = dynamodb.NewFromConfig(account(services.DynamoDB))
 	w.s3 = emulator.Buckets(account(services.S3))
 	sealer := kms.New(account(w.secrets.URL), secretsKey)
-	w.catalog = dynamo.NewCatalog(w.tables, w.catalogTable, sealer)
+	w.catalog = dynamo.NewCatalog(dynamo.Client(account(services.DynamoDB)), w.catalogTable, sealer)
 	if err := errors.Join(
 		w.createQueues(ctx, name), w.createStores(ctx), w.configure(ctx),
 	); err != nil {

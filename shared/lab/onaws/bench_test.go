@@ -126,7 +126,7 @@ func newDelivering(b *testing.B, send, sink, table string, cfg aws.Config) *deli
 	runner := jq.New(program.Marked, self)
 	b.Cleanup(runner.Close)
 	d, states := &delivering{}, &memory.States{}
-	ledger := dynamo.NewLedger(dynamodb.NewFromConfig(cfg), table, nil)
+	ledger := dynamo.NewLedger(dynamo.Client(cfg), table, nil)
 	d.receiver = lab.Must(relay.NewReceiver(relay.ReceiverConfig{
 		Sources: &catalogs, Ingest: &d.ingest, Bodies: &memory.Bodies{}, Reporter: silent{},
 	}))

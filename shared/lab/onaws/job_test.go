@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
@@ -170,7 +169,7 @@ func (r *jobRun) starter(cfg aws.Config) *lambda.Starter {
 
 // newJobs wires jobs as the function admin does.
 func (r *jobRun) newJobs(cfg aws.Config) *operate.Jobs {
-	tables := dynamodb.NewFromConfig(cfg)
+	tables := dynamo.Client(cfg)
 	catalogs := dynamo.NewCatalog(
 		tables, r.catalogTable(), kms.New(cfg, secretsKey),
 	)
@@ -258,7 +257,7 @@ func (r *jobRun) play(ctx context.Context, kind operate.JobKind) (operate.Job, e
 // finish works on the job until it waits for the operator or has ended. One that stands still is
 // started again by the sweep.
 func (r *jobRun) finish(ctx context.Context, id string) (operate.Job, error) {
-	documents := dynamo.NewDocuments(dynamodb.NewFromConfig(r.cfg), r.ledgerTable())
+	documents := dynamo.NewDocuments(dynamo.Client(r.cfg), r.ledgerTable())
 	for range patience {
 		for job, found := r.next(); found; job, found = r.next() {
 			if err := r.jobs.Work(ctx, job[0], job[1]); err != nil {

@@ -203,9 +203,9 @@ func (p *pipeline) createQueues(ctx context.Context) error {
 func (p *pipeline) createTables(ctx context.Context) error {
 	tables, keys := dynamodb.NewFromConfig(p.cfg), [2]string{dynamo.PartitionKey, dynamo.SortKey}
 	p.catalog = dynamo.NewCatalog(
-		tables, p.catalogTable(), kms.New(p.cfg, secretsKey),
+		dynamo.Client(p.cfg), p.catalogTable(), kms.New(p.cfg, secretsKey),
 	)
-	p.ledger = dynamo.NewLedger(tables, p.ledgerTable(), nil)
+	p.ledger = dynamo.NewLedger(dynamo.Client(p.cfg), p.ledgerTable(), nil)
 	return errors.Join(
 		emulator.CreateTable(ctx, tables, p.catalogTable(), keys, nil),
 		emulator.CreateTable(ctx, tables, p.ledgerTable(), keys, map[string][2]string{
@@ -273,7 +273,7 @@ func (p *pipeline) newHandler(
 }
 
 func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
-	queues, tables := sqs.Client(cfg), dynamodb.NewFromConfig(cfg)
+	queues, tables := sqs.Client(cfg), dynamo.Client(cfg)
 	catalog := dynamo.NewCatalog(
 		tables, p.catalogTable(),
 		kms.New(cfg, secretsKey),
@@ -290,7 +290,7 @@ func (p *pipeline) newReceiver(cfg aws.Config) *relay.Receiver {
 }
 
 func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
-	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	tables, queues := dynamo.Client(cfg), sqs.Client(cfg)
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
 	return lab.Must(relay.NewFanout(relay.FanoutConfig{
 		Subscriptions: catalog, Types: catalog,
@@ -306,7 +306,7 @@ func (p *pipeline) newFanout(cfg aws.Config) *relay.Fanout {
 }
 
 func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
-	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	tables, queues := dynamo.Client(cfg), sqs.Client(cfg)
 	ledger := dynamo.NewLedger(tables, p.ledgerTable(), nil)
 	catalog := dynamo.NewCatalog(
 		tables, p.catalogTable(), kms.New(cfg, secretsKey),
@@ -332,7 +332,7 @@ func (p *pipeline) newDeliverer(cfg aws.Config) *relay.Deliverer {
 }
 
 func (p *pipeline) newSweeper(cfg aws.Config) *operate.Sweeper {
-	tables, queues := dynamodb.NewFromConfig(cfg), sqs.Client(cfg)
+	tables, queues := dynamo.Client(cfg), sqs.Client(cfg)
 	catalog := dynamo.NewCatalog(tables, p.catalogTable(), nil)
 	ledger := dynamo.NewLedger(tables, p.ledgerTable(), nil)
 	return lab.Must(operate.NewSweeper(operate.SweeperConfig{
