@@ -41,7 +41,8 @@ func BenchmarkColdStart(b *testing.B) {
 func compileEmpty(b *testing.B, binary string) {
 	b.Helper()
 	cmd := exec.CommandContext(
-		b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc",
+		b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags",
+		"lambda.norpc,nethttpomithttp2",
 		"-ldflags", "-s -w", "-o", binary, "./testdata/empty",
 	)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
