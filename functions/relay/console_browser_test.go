@@ -237,6 +237,9 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	p.sees("data.type must be") // why it is not sent by the other subscription
 	p.sees("200 OK")
 	event := evaluate[string](p, "location.pathname")
+	p.follows("The request")
+	p.sees("webhook-signature")
+	p.sees("Nothing: it is sent as it came.")
 
 	p.get("/console/sources/stripe")
 	p.fills(map[string]string{"delivery": "evt_1Demo0ChargeSucceeded01"})
@@ -338,7 +341,7 @@ func (p *tab) foreigners() {
 func (p *tab) everyPage(event, job string) {
 	p.t.Helper()
 	for _, page := range []string{
-		"", "/events", event, event + "/again", "/dead", "/sources", "/sources/stripe",
+		"", "/events", event, event + "/again", event + "/to/shop", "/dead", "/sources", "/sources/stripe",
 		"/sources/new?provider=stripe", "/endpoints", "/endpoints/shop", "/endpoints/new",
 		"/endpoints/shop/json", "/endpoints/shop/delete", "/endpoints/shop/rotate",
 		"/endpoints/shop/edit", "/subscriptions", "/subscriptions/large", "/subscriptions/new",

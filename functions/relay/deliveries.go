@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -116,12 +119,16 @@ type getDeliveryCommand struct {
 	relayFlags
 	Event    string `arg:"" help:"Event id: evt_…."`
 	Endpoint string `arg:"" help:"Name of the endpoint."`
+	Request  bool   `help:"Show what is sent instead, without what proves who sends it."`
 }
 
 // Run shows a delivery.
 func (c *getDeliveryCommand) Run(ctx context.Context, inv *invocation) error {
 	return c.calls(ctx, inv, func(api *connection) error {
 		path := client.Path("v1", "deliveries", c.Event, c.Endpoint)
+		if c.Request {
+			return show(ctx, inv, api, path+"/request", nil, inv.request)
+		}
 		return show(ctx, inv, api, path, nil, func(d admin.DeliveryView) error {
 			inv.line("%s  %s from %s, accepted %s", d.Event, typeOf(d.Type), d.Source,
 				when(d.AcceptedAt))
@@ -129,6 +136,28 @@ func (c *getDeliveryCommand) Run(ctx context.Context, inv *invocation) error {
 			return nil
 		})
 	})
+}
+
+// request prints what is sent, much as it is on the wire.
+func (i *invocation) request(r admin.DeliveryRequest) error {
+	switch {
+	case r.Error != "":
+		return errors.New(r.Error)
+	case r.Skipped:
+		i.line("nothing: the transform leaves nothing to send")
+		return nil
+	}
+	i.line("%s", strings.TrimSpace(r.Method+" "+r.To))
+	for _, all := range []map[string]string{r.Options, r.Headers} {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			i.line("%s: %s", name, all[name])
+		}
+	}
+	i.line("")
+	for line := range strings.Lines(string(r.Body)) {
+		i.line("%s", strings.TrimRight(line, "\r\n"))
+	}
+	return nil
 }
 
 // delivery prints a delivery and its attempts.

@@ -186,8 +186,7 @@ func registerEvents(r *registrar) {
 		}
 		return out, err
 	})
-	handle(r, "events.body", r.eventBody, func(op *huma.Operation) {
-		op.Errors = append(op.Errors, http.StatusGone)
+	handle(r, "events.body", r.eventBody, mayBeGone, func(op *huma.Operation) {
 		op.Responses = map[string]*huma.Response{"200": {
 			Description: "The body, as it came",
 			Content:     map[string]*huma.MediaType{"application/octet-stream": binary},
@@ -196,18 +195,30 @@ func registerEvents(r *registrar) {
 	handle(r, "deliveries.get", func(
 		ctx context.Context, in *deliveryInput,
 	) (*deliveryAnswer, error) {
-		_, deliveries, err := r.owned(ctx, in.Event)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range deliveries {
-			if d.Endpoint == catalog.Qualify(callOf(ctx).tenant, in.Endpoint) {
-				return &deliveryAnswer{Body: viewOfDelivery(d)}, nil
-			}
-		}
-		return nil, notFound.problem("There is no delivery of the event %.100q to %.100q on record.",
-			in.Event, in.Endpoint)
+		_, d, err := r.delivery(ctx, in)
+		return &deliveryAnswer{Body: viewOfDelivery(d)}, err
 	})
+	handle(r, "deliveries.request", r.request, mayBeGone)
+}
+
+func mayBeGone(op *huma.Operation) { op.Errors = append(op.Errors, http.StatusGone) }
+
+// delivery returns a delivery of the request's tenant, and its event.
+func (s *server) delivery(
+	ctx context.Context, in *deliveryInput,
+) (relay.Event, relay.Delivery, error) {
+	record, deliveries, err := s.owned(ctx, in.Event)
+	if err != nil {
+		return relay.Event{}, relay.Delivery{}, err
+	}
+	for _, d := range deliveries {
+		if d.Endpoint == catalog.Qualify(callOf(ctx).tenant, in.Endpoint) {
+			return record.Event, d, nil
+		}
+	}
+	return relay.Event{}, relay.Delivery{}, notFound.problem(
+		"There is no delivery of the event %.100q to %.100q on record.", in.Event, in.Endpoint,
+	)
 }
 
 // owned returns an event of the request's tenant, and those of its deliveries that the tenant may

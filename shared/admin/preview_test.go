@@ -9,6 +9,8 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
 )
 
@@ -95,4 +97,109 @@ func TestNoPreview(t *testing.T) {
 	}
 	r.send(ask("nobody", event)).problem(404, "not-found")
 	r.send(ask("jq", "evt_none")).problem(404, "not-found")
+}
+
+// TestTheRequestOfADelivery: whoever may look sees what is sent, and could not send it.
+func TestTheRequestOfADelivery(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	boss, viewer, event := r.token(access.Admin, "acme"), r.token(access.Read, "acme"), r.story()
+	r.put("/v1/sources/app", boss, map[string]any{
+		"provider": "github", "secrets": []string{"hush-hush"},
+	})
+	path := "/v1/deliveries/" + event + "/shop/request"
+	remove := request{method: "DELETE", path: "/v1/endpoints/shop", token: boss}
+	look := func(endpoint map[string]any) (d admin.DeliveryRequest) {
+		t.Helper()
+		r.send(remove)
+		r.put("/v1/endpoints/shop", boss, endpoint)
+		a := r.send(request{method: "GET", path: path, token: viewer}).wants(200, &d)
+		if strings.Contains(string(a.body), "hush") || strings.Contains(string(a.body), "v1,") {
+			t.Errorf("it has a secret, or a proof: %s", a.body)
+		}
+		return d
+	}
+	d := look(map[string]any{
+		"url": "https://plain.example.com/a?b=c", "headers": map[string]string{"X-Own": "hush"},
+		"auth": map[string]any{"bearer": "hush-token"},
+	})
+	for name, want := range map[string]string{
+		"relay-source": "app", "webhook-id": event, "webhook-signature": relay.Hidden,
+		"x-own": relay.Hidden, "authorization": "", "relay-attempt": "2",
+	} {
+		if d.Headers[name] != want {
+			t.Errorf("header %s is %q, want %q", name, d.Headers[name], want)
+		}
+	}
+	if d.Method != "POST" || d.To != "https://plain.example.com/a?b=c" ||
+		string(d.Body) != `{"n": 12345678901234567890}` {
+		t.Errorf("%+v %s", d, d.Body)
+	}
+	d = look(map[string]any{
+		"url": "https://shaped.example.com/a", "send": json.RawMessage(`{"app": {
+			"body": {"n": "{data.n}"}, "path": "/orders", "query": {"x": "1"}, "method": "PUT"}}`),
+	})
+	if d.Method != "PUT" || d.To != "https://shaped.example.com/a/orders?x=1" ||
+		string(d.Body) != `{"n":12345678901234567890}` {
+		t.Errorf("%+v %s", d, d.Body)
+	}
+	d = look(map[string]any{
+		"url": "https://own.example.com", "auth": map[string]any{
+			"provider": "github", "secret": "hush-key", "standard": false,
+		},
+	})
+	if _, has := d.Headers["webhook-id"]; has || d.To != "https://own.example.com" {
+		t.Errorf("%+v", d)
+	}
+	d = look(map[string]any{
+		"url": "https://jq.example.com", "send": map[string]any{
+			"app": map[string]string{"jq": "{n: .data.n}"},
+		},
+	})
+	if !strings.Contains(d.Error, "jq program") || d.Body != nil {
+		t.Errorf("%+v", d)
+	}
+	r.send(remove).wants(204, nil)
+	if r.send(request{method: "GET", path: path, token: viewer}).wants(200, &d); !strings.Contains(
+		d.Error, "deleted",
+	) {
+		t.Errorf("%+v", d)
+	}
+	for _, other := range []string{event + "/nobody", "evt_none/shop"} {
+		r.send(request{
+			method: "GET", path: "/v1/deliveries/" + other + "/request", token: viewer,
+		}).problem(404, "not-found")
+	}
+}
+
+// TestTheMessageToADestination: of a destination in AWS it is the message.
+func TestTheMessageToADestination(t *testing.T) {
+	t.Parallel()
+	const arn = "arn:aws:sqs:eu-central-1:123456789012:orders.fifo"
+	r := newRig(t, func(c *admin.Config) { c.Granted, c.JQ = []string{arn}, skipper{} })
+	boss, event := r.token(access.Admin, ""), r.story()
+	look := func(endpoint map[string]any) (d admin.DeliveryRequest) {
+		t.Helper()
+		r.send(request{method: "DELETE", path: "/v1/endpoints/audit", token: boss})
+		r.put("/v1/endpoints/audit", boss, endpoint)
+		r.send(request{
+			method: "GET", path: "/v1/deliveries/" + event + "/audit/request",
+			token: r.token(access.Read, ""),
+		}).wants(200, &d)
+		return d
+	}
+	d := look(map[string]any{"url": arn, "group": "{type}"})
+	if d.To != arn || d.Options["group"] != "invoice.paid" || d.Method != "" ||
+		d.Headers["content-type"] != "application/json" ||
+		string(d.Body) != `{"n": 12345678901234567890}` {
+		t.Errorf("%+v %s", d, d.Body)
+	}
+	for _, url := range []string{arn, "https://audit.example.com"} {
+		d = look(map[string]any{
+			"url": url, "send": map[string]any{"acme/app": map[string]string{"jq": "empty"}},
+		})
+		if !d.Skipped || d.Body != nil {
+			t.Errorf("%s: %+v", url, d)
+		}
+	}
 }

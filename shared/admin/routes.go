@@ -52,6 +52,7 @@ var portal = map[access.Capability][]string{
 		"sources.offered", "endpoints.list", "endpoints.get", "endpoints.state",
 		"endpoints.states", "subscriptions.list", "subscriptions.get", "events.list", "events.get",
 		"events.lookup", "events.body", "deliveries.list", "deliveries.get",
+		"deliveries.request",
 	},
 	access.Secret: {"endpoints.rotate"},
 	access.Manage: {
@@ -236,6 +237,12 @@ func routes() []Route {
 		Route{
 			ID: "deliveries.get", Method: get, Path: "/v1/deliveries/{event}/{endpoint}",
 			Role: read, Scope: Tenant, Changes: no, Summary: "Show a delivery and its attempts",
+			group: nil,
+		},
+		Route{
+			ID: "deliveries.request", Method: get,
+			Path: "/v1/deliveries/{event}/{endpoint}/request", Role: read, Scope: Tenant,
+			Changes: no, Summary: "The request of a delivery, without what proves who sends it",
 			group: nil,
 		},
 	)

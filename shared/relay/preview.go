@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
 	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/sign"
 	"webhook-relay/shared/transform"
 )
 
@@ -20,12 +23,53 @@ func Preview(
 	ctx context.Context, ep catalog.Endpoint, e Event, bodies Bodies, jq transform.Runner,
 	at time.Time,
 ) (Post, error) {
-	if ep.Destination != nil {
-		return Post{}, fmt.Errorf("%w: it is a destination in AWS", ErrNoPreview)
-	}
 	ep.Header, ep.TLS = nil, nil
 	if ep.Auth != nil {
 		ep.Auth = &catalog.Auth{Signature: ep.Auth.Signature}
+	}
+	return unsent(ctx, ep, e, 1, bodies, jq, at)
+}
+
+// Hidden stands in an outline for what people need not see: a secret, or a proof.
+const Hidden = "(hidden)"
+
+// aSecret signs outlines.
+const aSecret = sign.SecretPrefix + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+// Outline is Preview of an attempt for people who may see what is sent, and may not send it
+// themselves. Hidden stands for its signature, and for the values of the endpoint's own headers.
+// What authenticates the request is left out. No secret is needed for it.
+func Outline(
+	ctx context.Context, ep catalog.Endpoint, e Event, attempt int, bodies Bodies,
+	jq transform.Runner, at time.Time,
+) (Post, error) {
+	hidden := make(map[string]string, len(ep.Header))
+	for name := range ep.Header {
+		hidden[name] = Hidden
+	}
+	alone := ep.Auth != nil && ep.Auth.Signature != nil && ep.Auth.Signature.Alone
+	ep.Header, ep.TLS, ep.Auth = hidden, nil, nil
+	ep.Secrets, ep.Retiring = []string{aSecret}, nil
+	p, err := unsent(ctx, ep, e, attempt, bodies, jq, at)
+	if err != nil {
+		return Post{}, err
+	}
+	p.Header[standardwebhooks.HeaderWebhookSignature] = Hidden
+	if alone {
+		for _, name := range catalog.StandardHeaders {
+			delete(p.Header, name)
+		}
+	}
+	return p, nil
+}
+
+// unsent makes the request of an attempt.
+func unsent(
+	ctx context.Context, ep catalog.Endpoint, e Event, attempt int, bodies Bodies,
+	jq transform.Runner, at time.Time,
+) (Post, error) {
+	if ep.Destination != nil {
+		return Post{}, fmt.Errorf("%w: it is a destination in AWS", ErrNoPreview)
 	}
 	t := &target{endpoint: ep}
 	if err := t.addSigners(at); err != nil {
@@ -57,10 +101,10 @@ func Preview(
 	if skip {
 		return Post{}, ErrNothingToSend
 	}
-	return d.request(t, e, 1, s.toSend(body), at)
+	return d.request(t, e, attempt, s.toSend(body), at)
 }
 
-// Errors of Preview.
+// Errors of Preview and Outline.
 var (
 	// ErrNothingToSend means that the transform of an endpoint leaves nothing of an event.
 	ErrNothingToSend = errors.New("relay: " + nothingToSend)

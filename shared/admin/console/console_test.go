@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -538,23 +539,41 @@ func TestTryShowsWhatATransformChanges(t *testing.T) {
 		}},
 	})
 	r.put("", "/v1/subscriptions/one", map[string]any{"source": "shop", "endpoint": "chat"})
-	at := time.Now().UTC().Truncate(time.Millisecond)
-	id := relay.EventID("", "shop", "1")
-	_, err := relay.RecordEvent(t.Context(), r.ledger, relay.EventRecord{
-		Event: relay.Event{
-			ID: id, Source: "shop", ReceivedAt: at, Body: []byte(`{"id":7}`),
-			Header: relay.Header{"content-type": "application/json"},
-		},
-		MessageID: id, RoutedAt: at, ExpiresAt: at.Add(time.Hour).Truncate(time.Second),
-	})
-	must(t, err)
-	page := r.signedIn(access.Read, "").get("/subscriptions/one/try?event=" + id).Body.String()
-	for _, want := range []string{
-		"It sends POST application/json", "x-a: b", "-  &#34;id&#34;: 7",
-		"+  &#34;text&#34;: &#34;&lt;7&gt;&#34;",
+	r.record(relay.Event{
+		ID: "evt_seven", Source: "shop", Body: []byte(`{"id":7}`),
+		Header: relay.Header{"content-type": "application/json"},
+	}, relay.Delivery{Endpoint: "chat", Status: relay.Delivered, Attempts: 1})
+	changed := []string{"-  &#34;id&#34;: 7", "+  &#34;text&#34;: &#34;&lt;7&gt;&#34;"}
+	for path, wants := range map[string][]string{
+		"/subscriptions/one/try?event=evt_seven": {"It sends POST application/json", "x-a: b"},
+		"/events/evt_seven/to/chat":              {"POST https://chat.example.com", "x-a"},
 	} {
-		if !strings.Contains(page, want) {
-			t.Errorf("no %s in:\n%s", want, page)
+		page := r.signedIn(access.Read, "").get(path).Body.String()
+		for _, want := range slices.Concat(wants, changed) {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: no %s in:\n%s", path, want, page)
+			}
+		}
+	}
+}
+
+// TestTheRequestOfADeliveryIsShown: without what could be used to send another.
+func TestTheRequestOfADeliveryIsShown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	b := r.signedIn(access.Read, "")
+	for path, wants := range map[string][]string{
+		"/events/evt_dead": {`href="/console/events/evt_dead/to/shop"`},
+		"/events/evt_dead/to/shop": {
+			"POST http://localhost:1/hooks", "webhook-signature", "(hidden)", "sent as it came",
+		},
+	} {
+		page := b.get(path).Body.String()
+		for _, want := range wants {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: no %s in:\n%s", path, want, page)
+			}
 		}
 	}
 }

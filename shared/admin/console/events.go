@@ -213,6 +213,30 @@ func (v *visit) download(path string) error {
 	return nil
 }
 
+// requestData is what the attempts of a delivery send, as a page shows it.
+type requestData struct {
+	admin.DeliveryRequest
+
+	event, endpoint string
+	changes         string // what the transform changes in the body, line by line; "": nothing
+}
+
+// request shows what the attempts of a delivery send.
+func (v *visit) request() (err error) {
+	d := requestData{event: v.r.PathValue("id"), endpoint: v.name()}
+	if d.DeliveryRequest, err = get[admin.DeliveryRequest](
+		v, client.Path("v1", "deliveries", d.event, d.endpoint, "request"), nil,
+	); err != nil {
+		return err
+	}
+	if len(d.Body) > 0 {
+		if d.changes, err = v.changesIn(d.event, string(d.Body)); err != nil {
+			return err
+		}
+	}
+	return v.ok(page{title: "What is sent to " + d.endpoint, nav: "/events"}, requestPage(v, d))
+}
+
 // askAgain asks before a delivery is sent again.
 func (v *visit) askAgain() error {
 	id := v.r.PathValue("id")

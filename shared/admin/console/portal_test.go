@@ -112,7 +112,9 @@ func TestAPortalShowsItsTenantOnly(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"evt_other", "evt_dead", "evt_none"} {
-		for _, page := range []string{"", "/body", "/again"} {
+		for _, page := range []string{
+			"", "/body", "/again", "/to/theirs", "/to/stranger",
+		} {
 			if a := b.get("/events/" + id + page); a.Code != http.StatusNotFound {
 				t.Errorf("%s%s: %d", id, page, a.Code)
 			}

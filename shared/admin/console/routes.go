@@ -31,11 +31,12 @@ func portalPages() *http.ServeMux {
 		"POST /endpoints/{name}/resume": act("resume", "resumed"),
 		"POST /endpoints/{name}/ping":   act("ping", "pinged"),
 
-		"GET /events":             (*visit).events,
-		"GET /events/{id}":        (*visit).event,
-		"GET /events/{id}/body":   (*visit).eventBody,
-		"GET /events/{id}/again":  (*visit).askAgain,
-		"POST /events/{id}/again": (*visit).again,
+		"GET /events":                (*visit).events,
+		"GET /events/{id}":           (*visit).event,
+		"GET /events/{id}/body":      (*visit).eventBody,
+		"GET /events/{id}/to/{name}": (*visit).request,
+		"GET /events/{id}/again":     (*visit).askAgain,
+		"POST /events/{id}/again":    (*visit).again,
 	})
 }
 
@@ -72,11 +73,12 @@ func consolePages() *http.ServeMux {
 		"POST /subscriptions/{name}/edit": (*visit).saveSubscription,
 		"GET /subscriptions/{name}/try":   (*visit).try,
 
-		"GET /events":             (*visit).events,
-		"GET /events/{id}":        (*visit).event,
-		"GET /events/{id}/body":   (*visit).eventBody,
-		"GET /events/{id}/again":  (*visit).askAgain,
-		"POST /events/{id}/again": (*visit).again,
+		"GET /events":                (*visit).events,
+		"GET /events/{id}":           (*visit).event,
+		"GET /events/{id}/body":      (*visit).eventBody,
+		"GET /events/{id}/to/{name}": (*visit).request,
+		"GET /events/{id}/again":     (*visit).askAgain,
+		"POST /events/{id}/again":    (*visit).again,
 
 		"GET /dead":                     (*visit).dead,
 		"GET /replay":                   (*visit).replay,

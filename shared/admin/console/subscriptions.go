@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -214,7 +215,7 @@ type tryData struct {
 func (v *visit) try() error {
 	d := tryData{id: strings.TrimSpace(v.query("event"))}
 	answer, err := v.api.Do(v.r.Context(), client.Request{
-		Method: "POST", Path: "/v1/try",
+		Method: http.MethodPost, Path: "/v1/try",
 		Body: map[string]string{"id": d.id, "subscription": v.name()},
 	})
 	if err != nil {
@@ -243,18 +244,24 @@ func (v *visit) changesOf(d tryData) (string, error) {
 	if sent.Error != "" || sent.Skipped {
 		return "", nil
 	}
+	return v.changesIn(d.id, sent.Body)
+}
+
+// changesIn returns how what is sent differs from the body of an event, line by line. It is "" if
+// it does not, or the body is no longer kept.
+func (v *visit) changesIn(event, sent string) (string, error) {
 	original, err := v.api.Do(v.r.Context(), client.Request{
-		Method: "GET", Path: client.Path("v1", "events", d.id, "body"),
+		Method: http.MethodGet, Path: client.Path("v1", "events", event, "body"),
 	})
-	if missing(err) {
-		return "", nil // the body is no longer kept
+	if missing(err) || err != nil && problemOf(err).Status == http.StatusGone {
+		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
 	lines := func(body string) []byte { return []byte(shorten(pretty(body), maxCompared) + "\n") }
 	changed := diff.Diff(
-		"what came", lines(string(original.Body)), "what is sent", lines(sent.Body),
+		"what came", lines(string(original.Body)), "what is sent", lines(sent),
 	)
 	_, shown, _ := strings.Cut(string(changed), "\n")
 	return shown, nil

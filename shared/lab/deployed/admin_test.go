@@ -3,6 +3,7 @@ package deployed_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -262,6 +263,10 @@ func (c client) deliveries(t *testing.T, of string) string {
 	}
 	c.want(t, ok, "GET", "/v1/events/"+id+of, "")
 	c.want(t, ok, "GET", "/v1/deliveries/"+id+"/globex"+of, "")
+	sent := c.want(t, ok, "GET", "/v1/deliveries/"+id+"/globex/request"+of, "")
+	if sent["body"] != base64.StdEncoding.EncodeToString(body) {
+		t.Errorf("the request of %s is %.300v", id, sent)
+	}
 	type listed struct{ ID, Event string }
 	for path, want := range map[string]listed{
 		"/v1/events": {ID: id}, "/v1/deliveries": {Event: id},
