@@ -499,15 +499,14 @@ func (c *checker) checkHeader(path, name, value string) {
 func FillSecrets(
 	next *catalog.Catalog, current catalog.Catalog, keep time.Duration, now time.Time,
 ) (map[string]string, error) {
+	sources, endpoints := placesOf(current)
 	for i := range next.Sources {
 		s := &next.Sources[i]
 		if d, _ := verify.Describe(s.Verify.Provider); !d.Learns || len(s.Secrets) > 0 {
 			continue
 		}
-		at := slices.IndexFunc(current.Sources, func(c catalog.Source) bool {
-			return c.Name == s.Name && c.Verify.Provider == s.Verify.Provider
-		})
-		if at >= 0 {
+		if at, known := sources[s.Name]; known &&
+			current.Sources[at].Verify.Provider == s.Verify.Provider {
 			s.Secrets = current.Sources[at].Secrets
 		}
 	}
@@ -515,11 +514,9 @@ func FillSecrets(
 	for i := range next.Endpoints {
 		e := &next.Endpoints[i]
 		e.SecretsMade = len(e.Secrets) == 0
-		at := slices.IndexFunc(current.Endpoints, func(c catalog.Endpoint) bool {
-			return c.Name == e.Name
-		})
+		at, known := endpoints[e.Name]
 		switch {
-		case at >= 0:
+		case known:
 			if err := e.Succeed(current.Endpoints[at], keep, now); err != nil {
 				return nil, fmt.Errorf("endpoint %s: %w", e.Name, err)
 			}
@@ -531,6 +528,18 @@ func FillSecrets(
 		}
 	}
 	return made, nil
+}
+
+// placesOf returns where the sources and endpoints of a catalog are in it, by name.
+func placesOf(c catalog.Catalog) (sources, endpoints map[string]int) {
+	sources, endpoints = map[string]int{}, map[string]int{}
+	for i := range c.Sources {
+		sources[c.Sources[i].Name] = i
+	}
+	for i := range c.Endpoints {
+		endpoints[c.Endpoints[i].Name] = i
+	}
+	return sources, endpoints
 }
 
 // Warnings returns what a deployed relay will not do, or should not do, with a valid catalog, one a
