@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -254,14 +254,14 @@ func (c *checker) catalog(f file) catalog.Catalog {
 	}
 	sends.addTo(out.Endpoints)
 	c.tenantSettings = TenantSettings{Portal: c.portalOf(f.Portal), Rates: c.ratesOf(f.Rates)}
-	slices.SortFunc(out.Sources, func(a, b catalog.Source) int {
-		return cmp.Compare(a.Name, b.Name)
+	sort.Slice(out.Sources, func(i, j int) bool {
+		return out.Sources[i].Name < out.Sources[j].Name
 	})
-	slices.SortFunc(out.Endpoints, func(a, b catalog.Endpoint) int {
-		return cmp.Compare(a.Name, b.Name)
+	sort.Slice(out.Endpoints, func(i, j int) bool {
+		return out.Endpoints[i].Name < out.Endpoints[j].Name
 	})
-	slices.SortStableFunc(out.Subscriptions, func(a, b catalog.Subscription) int {
-		return cmp.Compare(a.Source, b.Source)
+	sort.SliceStable(out.Subscriptions, func(i, j int) bool {
+		return out.Subscriptions[i].Source < out.Subscriptions[j].Source
 	})
 	catalog.NameSubscriptions(out.Subscriptions)
 	return out
