@@ -19,7 +19,8 @@ import (
 //   - The scheme is written in lower case, and a dot at the end of the host is removed.
 //
 // It rejects URLs that are surely a mistake, and hosts outside ASCII: what they are in DNS takes
-// tables of Unicode of 0.2 MB, and EventBridge's API destinations reject them too. Errors quote no part of the URL that may be a secret.
+// tables of Unicode of 0.2 MB, and API destinations of EventBridge reject them too. Errors quote no
+// part of the URL that may be a secret.
 func cleanURL(raw string) (string, error) {
 	if err := checkURLText(raw); err != nil {
 		return "", err
