@@ -172,17 +172,20 @@ func TestWhoImportsWhom(t *testing.T) {
 	}
 }
 
-// builtWith are the build tags by which the Makefile builds the functions.
-func builtWith(t *testing.T) string {
+// builtWith are the build tags by which the Makefile builds a function.
+func builtWith(t *testing.T, function string) string {
 	t.Helper()
-	makefile, err := os.ReadFile("../Makefile")
+	commands, err := exec.CommandContext(
+		t.Context(), "make", "-C", "..", "-n", "build-lambda",
+	).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile(`(?m)^GOFLAGS_SMALL := .*-tags (\S+)`).FindSubmatch(makefile)
-	if found == nil {
-		t.Fatal(
-			"the Makefile builds the functions without tags: lambda.norpc leaves out net/rpc, which brings html/template and encoding/gob",
+	found := regexp.MustCompile(`-tags ([^ ]+) [^&]*\./functions/` + function + `\b`).FindSubmatch(commands)
+	if found == nil || !strings.Contains(string(found[1]), "lambda.norpc") {
+		t.Fatalf(
+			"the Makefile builds %s without the tag lambda.norpc: it leaves out net/rpc, which brings html/template and encoding/gob",
+			function,
 		)
 	}
 	return string(found[1])
@@ -191,14 +194,16 @@ func builtWith(t *testing.T) string {
 // lambdas are the functions.
 var lambdas = []string{"receive", "fanout", "deliver", "sweep", "admin"}
 
-// TestNoFunctionUsesMethodsByName: package html/template and others call methods whose names are
-// only known at run time. One such call makes the linker keep every exported method of every type,
-// which doubles the size of a function.
-func TestNoFunctionUsesMethodsByName(t *testing.T) {
+// TestWhatIsLinked: package html/template and others call methods whose names are only known at run
+// time. One such call makes the linker keep every exported method of every type, which doubles the
+// size of a function. And a function that is built without HTTP/2 does not call endpoints. receive
+// may ask providers for their keys.
+func TestWhatIsLinked(t *testing.T) {
 	t.Parallel()
 	for _, name := range lambdas {
+		tags := builtWith(t, name)
 		cmd := exec.CommandContext(
-			t.Context(), "go", "build", "-trimpath", "-tags", builtWith(t), "-o", os.DevNull,
+			t.Context(), "go", "build", "-trimpath", "-tags", tags, "-o", os.DevNull,
 			"-ldflags=-s -w -dumpdep", "./functions/"+name,
 		)
 		cmd.Dir = ".."
@@ -214,6 +219,10 @@ func TestNoFunctionUsesMethodsByName(t *testing.T) {
 				strings.Contains(line, "/template.(*Template).") {
 				t.Errorf("%s: %s", name, line)
 			}
+			if name != "receive" && strings.Contains(tags, "nethttpomithttp2") &&
+				strings.Contains(line, "egress.newTransport") {
+				t.Errorf("%s is built without HTTP/2, which egress offers to endpoints: %s", name, line)
+			}
 		}
 	}
 }
@@ -222,7 +231,7 @@ func TestNoFunctionUsesMethodsByName(t *testing.T) {
 var ofFiles = []string{"go.yaml.in/yaml"}
 
 // ofTempl are imported by package templ, for functions that the console does not call. So the
-// linker leaves out all but their initialisation: TestNoFunctionUsesMethodsByName holds that.
+// linker leaves out all but their initialisation: TestWhatIsLinked holds that.
 var ofTempl = []string{"html/template", "text/template"}
 
 // TestFunctionsLinkNothingHeavy lists what is linked as the functions are built. The function admin
@@ -230,7 +239,7 @@ var ofTempl = []string{"html/template", "text/template"}
 func TestFunctionsLinkNothingHeavy(t *testing.T) {
 	t.Parallel()
 	for _, function := range lambdas {
-		for _, p := range list(t, "-tags", builtWith(t), "-deps", "./functions/"+function) {
+		for _, p := range list(t, "-tags", builtWith(t, function), "-deps", "./functions/"+function) {
 			for _, name := range heavy {
 				if strings.HasPrefix(p.ImportPath, name) && (function != "admin" ||
 					!slices.Contains(slices.Concat(ofFiles, ofTempl), name)) {

@@ -3,7 +3,6 @@ package admin
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -28,7 +27,7 @@ type endpoint struct {
 	body    *huma.Schema // of the field Body; nil: there is none, or its handler checks it
 	bodied  bool         // a request must have a body
 	status  int          // of an answer
-	handler func(ctx context.Context, in any) (out any, err error)
+	handler reflect.Value // func(context.Context, *I) (*O, error)
 }
 
 // param is a parameter of a route.
@@ -42,9 +41,9 @@ type param struct {
 func (e *endpoint) serve(w http.ResponseWriter, r *http.Request) {
 	in, err := e.read(r)
 	if err == nil {
-		var out any
-		if out, err = e.handler(r.Context(), in); err == nil {
-			err = e.write(w, reflect.ValueOf(out))
+		out := e.handler.Call([]reflect.Value{reflect.ValueOf(r.Context()), in})
+		if err, _ = out[1].Interface().(error); err == nil {
+			err = e.write(w, out[0])
 		}
 	}
 	if err != nil {
@@ -54,22 +53,22 @@ func (e *endpoint) serve(w http.ResponseWriter, r *http.Request) {
 
 // read returns the input of a request: a pointer to a struct. Error: a problem that has all that is
 // wrong with the request.
-func (e *endpoint) read(r *http.Request) (any, error) {
-	in := reflect.New(e.input.Type())
+func (e *endpoint) read(r *http.Request) (in reflect.Value, err error) {
+	in = reflect.New(e.input.Type())
 	in.Elem().Set(e.input)
 	query, wrong, k := r.URL.Query(), &huma.ValidateResult{}, invalid
 	e.checkNames(query, wrong)
 	if len(wrong.Errors) > 0 { // further errors would hide that a name is misspelt
-		return nil, k.wrong(wrong.Errors)
+		return in, k.wrong(wrong.Errors)
 	}
 	e.readParams(r, query, in.Elem(), wrong)
 	if e.bodied {
 		body, err := io.ReadAll(r.Body)
 		switch {
 		case err != nil:
-			return nil, err
+			return in, err
 		case len(body) == 0:
-			return nil, badRequest.problem("request body is required")
+			return in, badRequest.problem("request body is required")
 		case e.body == nil:
 			in.Elem().FieldByName("RawBody").SetBytes(body)
 		default:
@@ -77,9 +76,9 @@ func (e *endpoint) read(r *http.Request) (any, error) {
 		}
 	}
 	if len(wrong.Errors) > 0 {
-		return nil, k.wrong(wrong.Errors)
+		return in, k.wrong(wrong.Errors)
 	}
-	return in.Interface(), nil
+	return in, nil
 }
 
 // checkNames refuses parameters of the query that there are not.

@@ -2,8 +2,7 @@ package admin
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"sort"
 
 	"webhook-relay/shared/trigger"
 	"webhook-relay/shared/verify"
@@ -51,9 +50,8 @@ func registerProviders(r *registrar) {
 		for _, d := range trigger.Providers() {
 			out.Body.Items = append(out.Body.Items, triggerOf(d))
 		}
-		slices.SortFunc(out.Body.Items, func(a, b Provider) int {
-			return strings.Compare(a.Name, b.Name)
-		})
+		all := out.Body.Items
+		sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 		return &out, nil
 	})
 }

@@ -42,18 +42,12 @@ func handle[I, O any](
 	r *registrar, id string, handler func(context.Context, *I) (*O, error),
 	more ...func(*huma.Operation),
 ) {
-	r.register(id, reflect.TypeFor[I](), reflect.TypeFor[O](), func(
-		ctx context.Context, in any,
-	) (any, error) {
-		return handler(ctx, in.(*I)) //nolint:forcetypeassert // it was made from I
-	}, more)
+	r.register(id, reflect.ValueOf(handler), more)
 }
 
 // register is handle, but compiled once.
-func (r *registrar) register(
-	id string, in, out reflect.Type, handler func(context.Context, any) (any, error),
-	more []func(*huma.Operation),
-) {
+func (r *registrar) register(id string, handler reflect.Value, more []func(*huma.Operation)) {
+	in, out := handler.Type().In(1).Elem(), handler.Type().Out(0).Elem()
 	op := operation(r.row(id))
 	if _, conditional := in.FieldByName("IfMatch"); conditional {
 		op.Errors = append(op.Errors, http.StatusPreconditionFailed)

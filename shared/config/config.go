@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -254,14 +254,14 @@ func (c *checker) catalog(f file) catalog.Catalog {
 	}
 	sends.addTo(out.Endpoints)
 	c.tenantSettings = TenantSettings{Portal: c.portalOf(f.Portal), Rates: c.ratesOf(f.Rates)}
-	slices.SortFunc(out.Sources, func(a, b catalog.Source) int {
-		return cmp.Compare(a.Name, b.Name)
+	sort.Slice(out.Sources, func(i, j int) bool {
+		return out.Sources[i].Name < out.Sources[j].Name
 	})
-	slices.SortFunc(out.Endpoints, func(a, b catalog.Endpoint) int {
-		return cmp.Compare(a.Name, b.Name)
+	sort.Slice(out.Endpoints, func(i, j int) bool {
+		return out.Endpoints[i].Name < out.Endpoints[j].Name
 	})
-	slices.SortStableFunc(out.Subscriptions, func(a, b catalog.Subscription) int {
-		return cmp.Compare(a.Source, b.Source)
+	sort.SliceStable(out.Subscriptions, func(i, j int) bool {
+		return out.Subscriptions[i].Source < out.Subscriptions[j].Source
 	})
 	catalog.NameSubscriptions(out.Subscriptions)
 	return out
@@ -499,15 +499,14 @@ func (c *checker) checkHeader(path, name, value string) {
 func FillSecrets(
 	next *catalog.Catalog, current catalog.Catalog, keep time.Duration, now time.Time,
 ) (map[string]string, error) {
+	sources, endpoints := placesOf(current)
 	for i := range next.Sources {
 		s := &next.Sources[i]
 		if d, _ := verify.Describe(s.Verify.Provider); !d.Learns || len(s.Secrets) > 0 {
 			continue
 		}
-		at := slices.IndexFunc(current.Sources, func(c catalog.Source) bool {
-			return c.Name == s.Name && c.Verify.Provider == s.Verify.Provider
-		})
-		if at >= 0 {
+		if at, known := sources[s.Name]; known &&
+			current.Sources[at].Verify.Provider == s.Verify.Provider {
 			s.Secrets = current.Sources[at].Secrets
 		}
 	}
@@ -515,11 +514,9 @@ func FillSecrets(
 	for i := range next.Endpoints {
 		e := &next.Endpoints[i]
 		e.SecretsMade = len(e.Secrets) == 0
-		at := slices.IndexFunc(current.Endpoints, func(c catalog.Endpoint) bool {
-			return c.Name == e.Name
-		})
+		at, known := endpoints[e.Name]
 		switch {
-		case at >= 0:
+		case known:
 			if err := e.Succeed(current.Endpoints[at], keep, now); err != nil {
 				return nil, fmt.Errorf("endpoint %s: %w", e.Name, err)
 			}
@@ -531,6 +528,18 @@ func FillSecrets(
 		}
 	}
 	return made, nil
+}
+
+// placesOf returns where the sources and endpoints of a catalog are in it, by name.
+func placesOf(c catalog.Catalog) (sources, endpoints map[string]int) {
+	sources, endpoints = map[string]int{}, map[string]int{}
+	for i := range c.Sources {
+		sources[c.Sources[i].Name] = i
+	}
+	for i := range c.Endpoints {
+		endpoints[c.Endpoints[i].Name] = i
+	}
+	return sources, endpoints
 }
 
 // Warnings returns what a deployed relay will not do, or should not do, with a valid catalog, one a

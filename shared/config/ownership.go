@@ -39,23 +39,21 @@ func Merge(next *catalog.Catalog, current catalog.Catalog, adopt bool) error {
 	if len(taken) > 0 {
 		return fmt.Errorf("%w:\n%w", ErrTaken, errors.Join(taken...))
 	}
+	sourcesBefore, endpointsBefore := placesOf(current)
+	sources, endpoints := placesOf(*next)
+	gone := func(name string, before, after map[string]int) bool {
+		_, was := before[name]
+		_, is := after[name]
+		return was && !is
+	}
 	for _, s := range next.Subscriptions {
 		if isFiles(s.ManagedBy) {
 			continue // the file itself was checked
 		}
-		had := func(c catalog.Catalog) (source, endpoint bool) {
-			return slices.ContainsFunc(c.Sources, func(o catalog.Source) bool {
-					return o.Name == s.Source
-				}), slices.ContainsFunc(c.Endpoints, func(o catalog.Endpoint) bool {
-					return o.Name == s.Endpoint
-				})
-		}
-		sourceBefore, endpointBefore := had(current)
-		source, endpoint := had(*next)
-		if sourceBefore && !source {
+		if gone(s.Source, sourcesBefore, sources) {
 			missing = append(missing, inUse(catalog.KindSource, s.Source, s))
 		}
-		if endpointBefore && !endpoint {
+		if gone(s.Endpoint, endpointsBefore, endpoints) {
 			missing = append(missing, inUse(catalog.KindEndpoint, s.Endpoint, s))
 		}
 	}

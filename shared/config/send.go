@@ -22,8 +22,8 @@ const maxSends = 128 << 10
 // is sent to an endpoint once, however many subscriptions take it.
 type sends struct {
 	checker *checker
-	pairs   map[[2]string]send
-	seen    map[[2]string]bool // problems that are reported already
+	by      map[string]map[string]send // by endpoint and source
+	seen    map[[2]string]bool         // problems that are reported already
 }
 
 // send is the transform of the first subscription from a source to an endpoint; spec is "" if it
@@ -35,17 +35,22 @@ type send struct {
 
 // add reads the transform of a subscription.
 func (s *sends) add(path string, sub subscription) {
-	if s.pairs == nil {
-		s.pairs, s.seen = map[[2]string]send{}, map[[2]string]bool{}
+	if s.by == nil {
+		s.by, s.seen = map[string]map[string]send{}, map[[2]string]bool{}
+	}
+	of := s.by[sub.Endpoint]
+	if of == nil {
+		of = map[string]send{}
+		s.by[sub.Endpoint] = of
 	}
 	spec, ok := s.checker.send(path+".send", &sub.Send)
 	pair := [2]string{sub.Source, sub.Endpoint}
-	first, twice := s.pairs[pair]
+	first, twice := of[sub.Source]
 	switch {
 	case !ok || s.seen[pair]:
 		s.seen[pair] = true
 	case !twice:
-		s.pairs[pair] = send{path: path, spec: spec}
+		of[sub.Source] = send{path: path, spec: spec}
 	case first.spec != spec:
 		s.seen[pair] = true
 		s.checker.fail(
@@ -90,14 +95,15 @@ func (s *sends) addTo(endpoints []catalog.Endpoint) {
 	for i := range endpoints {
 		e := &endpoints[i]
 		size := 0
-		for pair, send := range s.pairs {
-			if pair[1] != e.Name || send.spec == "" {
+		for _, source := range slices.Sorted(maps.Keys(s.by[e.Name])) {
+			send := s.by[e.Name][source]
+			if send.spec == "" {
 				continue
 			}
 			if e.Sends == nil {
 				e.Sends = map[string]string{}
 			}
-			e.Sends[pair[0]] = send.spec
+			e.Sends[source] = send.spec
 			if e.Destination != nil {
 				s.checker.checkBodyOnly(send.path+".send", send.spec)
 			}

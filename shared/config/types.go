@@ -1,12 +1,12 @@
 package config
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -81,9 +81,7 @@ func (c *checker) types(path string, s source, out *catalog.Source) {
 	default:
 		out.Types = c.listed(path, s.Types.List)
 	}
-	slices.SortFunc(out.Types, func(a, b catalog.EventType) int {
-		return cmp.Compare(a.Name, b.Name)
-	})
+	sort.Slice(out.Types, func(i, j int) bool { return out.Types[i].Name < out.Types[j].Name })
 	if text, err := json.Marshal(out.Types); err == nil && len(text) > maxTypes {
 		c.fail(path, "has %d bytes as JSON; there can be %d", len(text), maxTypes)
 	}

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"cmp"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -82,7 +81,7 @@ func compareSteps(n int) int { return 1 + n/64 }
 
 // union sorts spans and joins those that touch or overlap.
 func union(spans []span) []span {
-	slices.SortFunc(spans, func(a, b span) int { return a.from.compare(&b.from) })
+	sort.Slice(spans, func(i, j int) bool { return spans[i].from.compare(&spans[j].from) < 0 })
 	joined := spans[:0]
 	for _, s := range spans {
 		if n := len(joined); n > 0 && s.from.compare(&joined[n-1].to) <= 0 {
@@ -98,9 +97,7 @@ func union(spans []span) []span {
 
 // disjoint sorts blocks and drops those that lie inside another.
 func disjoint(blocks []netip.Prefix) []netip.Prefix {
-	slices.SortFunc(blocks, func(a, b netip.Prefix) int {
-		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
-	})
+	sort.Slice(blocks, func(i, j int) bool { return blocks[i].Compare(blocks[j]) < 0 })
 	kept := blocks[:0]
 	for _, b := range blocks {
 		if n := len(kept); n == 0 || !kept[n-1].Contains(b.Addr()) {

@@ -90,9 +90,9 @@ func (x *typeIndex) seal() {
 		s.ends[before[len(before)-1]] = true
 		byLength[s.length] = s
 	}
-	x.sizes = slices.SortedFunc(maps.Values(byLength), func(a, b size) int {
-		return a.length - b.length
-	})
+	for _, length := range slices.Sorted(maps.Keys(byLength)) {
+		x.sizes = append(x.sizes, byLength[length])
+	}
 	for _, pattern := range slices.Sorted(maps.Keys(x.others)) {
 		x.globs = append(
 			x.globs, patternGlob{glob: strings.Split(pattern, "*"), ids: x.others[pattern]},

@@ -184,22 +184,27 @@ func reasonOf(err error) error {
 }
 
 // Call sends a request and reads the answer as JSON. Errors: those of Do.
-func Call[T any](ctx context.Context, c *Client, r Request) (T, Response, error) {
-	var out T
-	answer, err := c.Do(ctx, r)
-	if err != nil || len(answer.Body) == 0 {
-		return out, answer, err
-	}
-	if err := json.Unmarshal(answer.Body, &out); err != nil {
-		return out, answer, fmt.Errorf("%s: %w: %w", c.base, ErrAnswer, err)
-	}
-	return out, answer, nil
+func Call[T any](ctx context.Context, c *Client, r Request) (out T, answer Response, err error) {
+	answer, err = c.read(ctx, r, &out)
+	return out, answer, err
 }
 
 // Get reads what is at a path. Errors: those of Do.
-func Get[T any](ctx context.Context, c *Client, path string, query url.Values) (T, error) {
-	out, _, err := Call[T](ctx, c, Request{Method: http.MethodGet, Path: path, Query: query})
+func Get[T any](ctx context.Context, c *Client, path string, query url.Values) (out T, err error) {
+	_, err = c.read(ctx, Request{Method: http.MethodGet, Path: path, Query: query}, &out)
 	return out, err
+}
+
+// read is Call, but compiled once.
+func (c *Client) read(ctx context.Context, r Request, out any) (Response, error) {
+	answer, err := c.Do(ctx, r)
+	if err != nil || len(answer.Body) == 0 {
+		return answer, err
+	}
+	if err := json.Unmarshal(answer.Body, out); err != nil {
+		return answer, fmt.Errorf("%s: %w: %w", c.base, ErrAnswer, err)
+	}
+	return answer, nil
 }
 
 // Pages reads the parts of a list, one after the other. It ends after an error.

@@ -3,18 +3,25 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
 )
 
+// editable is how many resources of each kind a configuration may have to be shown as a file that
+// can be changed on the page. A larger one is changed in an editor, and would take the page longer
+// than all others.
+const editable = 100
+
 // configData is what the page of the configuration shows.
 type configData struct {
-	text string         // the file
-	plan *admin.Planned // nil: not planned yet
-	etag string         // of the plan
-	done *admin.Applied // nil: not applied
+	text  string         // the file; "": it is not shown
+	large kind           // of which there are more than editable; the zero value: of none
+	plan  *admin.Planned // nil: not planned yet
+	etag  string         // of the plan
+	done  *admin.Applied // nil: not applied
 }
 
 // removes returns how many things a plan removes.
@@ -30,20 +37,51 @@ func (d configData) removes() int {
 	return n
 }
 
+// rows returns how high the field of the file is.
+func (d configData) rows() string {
+	if d.text == "" {
+		return "10"
+	}
+	return "28"
+}
+
 // configuration shows the configuration as it is, as a file.
 func (v *visit) configuration() error { return v.configurationWith(configData{}) }
 
-func (v *visit) configurationWith(d configData) error {
+// configurationWith shows the file that was sent, or else the configuration as it is.
+func (v *visit) configurationWith(d configData) (err error) {
 	if d.text = v.field("text", ""); d.text == "" {
-		answer, err := v.api.Do(v.r.Context(), client.Request{
-			Method: http.MethodGet, Path: "/v1/export",
-		})
-		if err != nil {
+		if d.text, d.large, err = v.editableFile(); err != nil {
 			return err
 		}
-		d.text = string(answer.Body)
 	}
 	return v.ok(page{title: "Configuration", nav: "/configuration"}, configurationPage(v, d))
+}
+
+// editableFile returns the configuration as a file, or else the kind of which it has more than
+// editable.
+func (v *visit) editableFile() (text string, large kind, err error) {
+	for _, k := range kinds {
+		found, err := get[struct{ Next string }](v, "/v1/"+k.plural, url.Values{
+			"limit": {strconv.Itoa(editable)},
+		})
+		if err != nil {
+			return "", kind{}, err
+		}
+		if found.Next != "" {
+			return "", k, nil
+		}
+	}
+	file, err := v.exported()
+	return string(file), kind{}, err
+}
+
+// exported returns the configuration as a file.
+func (v *visit) exported() ([]byte, error) {
+	answer, err := v.api.Do(v.r.Context(), client.Request{
+		Method: http.MethodGet, Path: "/v1/export",
+	})
+	return answer.Body, err
 }
 
 // options are the parameters of plan and apply that the form has.
@@ -108,15 +146,13 @@ func (v *visit) applyConfiguration() error {
 
 // exportFile passes the configuration on, as a file.
 func (v *visit) exportFile() error {
-	answer, err := v.api.Do(v.r.Context(), client.Request{
-		Method: http.MethodGet, Path: "/v1/export",
-	})
+	file, err := v.exported()
 	if err != nil {
 		return err
 	}
 	h := v.w.Header()
 	h.Set("Content-Type", "application/yaml")
 	h.Set("Content-Disposition", `attachment; filename="relay.yaml"`)
-	_, _ = v.w.Write(answer.Body) // the client may have gone
+	_, _ = v.w.Write(file) // the client may have gone
 	return nil
 }

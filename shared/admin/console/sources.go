@@ -2,9 +2,11 @@ package console
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"sort"
 	"strings"
 
 	"webhook-relay/shared/admin"
@@ -90,12 +92,11 @@ func (v *visit) readRefused(d *sourceData) error {
 			counts[r.Reason] += 1 + r.Others
 		}
 	}
-	for reason, n := range counts {
-		d.reasons = append(d.reasons, reasonCount{reason: reason, n: n})
+	for _, reason := range slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(counts[b]-counts[a], strings.Compare(a, b))
+	}) {
+		d.reasons = append(d.reasons, reasonCount{reason: reason, n: counts[reason]})
 	}
-	slices.SortFunc(d.reasons, func(a, b reasonCount) int {
-		return cmp.Or(b.n-a.n, strings.Compare(a.reason, b.reason))
-	})
 	d.refused = d.refused[:min(len(d.refused), pageSize)]
 	return nil
 }
@@ -131,8 +132,8 @@ func (v *visit) providers() ([]admin.Provider, error) {
 	all, err := client.Get[items[admin.Provider]](
 		v.r.Context(), client.InProcess(v.API, v.principal(), ""), "/v1/providers", nil,
 	)
-	slices.SortFunc(all.Items, func(a, b admin.Provider) int {
-		return strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title))
+	sort.Slice(all.Items, func(i, j int) bool {
+		return strings.ToLower(all.Items[i].Title) < strings.ToLower(all.Items[j].Title)
 	})
 	return all.Items, err
 }

@@ -44,8 +44,8 @@ const (
 // returns the folder of the cloud assembly. root is the repository's root. It runs the go command
 // and, for the CDK, Node. The first build takes a minute, later ones about ten seconds. A function
 // differs from the deployed one in four things: the processor it is built for, the link-time
-// variable of package egress that permits Reachable, HTTP/2, which here all have, and the inlined
-// code of admin. triggers are those of the setting, such as news=ARN.
+// variable of package egress that permits Reachable, all have HTTP/2, and admin has inlined code.
+// triggers are those of the setting, such as news=ARN.
 func Synthesise(
 	ctx context.Context, root, dir string, triggers ...string,
 ) (assembly string, err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"time"
 
 	"webhook-relay/shared/sign"
@@ -142,8 +143,8 @@ func (ep *Endpoint) retire(was Endpoint, end, now time.Time) error {
 	ep.Retiring = slices.DeleteFunc(ep.StillRetiring(now), func(r RetiringSecret) bool {
 		return slices.Contains(ep.Secrets, r.Secret)
 	})
-	slices.SortStableFunc(ep.Retiring, func(a, b RetiringSecret) int {
-		return b.Until.Compare(a.Until)
+	sort.SliceStable(ep.Retiring, func(i, j int) bool {
+		return ep.Retiring[j].Until.Before(ep.Retiring[i].Until)
 	})
 	if n := len(ep.Secrets) + len(ep.Retiring); n > MaxSecrets && len(ep.Retiring) > 0 {
 		first := ep.Retiring[len(ep.Retiring)-1]

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -316,8 +317,9 @@ func (s *Listeners) Listener(ctx context.Context, tenant, id string) (Listener, 
 func (s *Listeners) List(ctx context.Context, tenant string) ([]Listener, error) {
 	list, _, err := readList(ctx, s.cfg.Documents)
 	list = slices.DeleteFunc(list, func(l Listener) bool { return l.Tenant != tenant })
-	slices.SortFunc(list, func(a, b Listener) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+	sort.Slice(list, func(i, j int) bool {
+		a, b := &list[i], &list[j]
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID)) < 0
 	})
 	return list, err
 }

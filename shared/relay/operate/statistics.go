@@ -522,12 +522,11 @@ func (f *statsFound) item(hour time.Time, name string) *StatsItem {
 
 func (f *statsFound) sorted() []StatsItem {
 	out := make([]StatsItem, 0, len(f.items))
-	for _, i := range slices.Collect(maps.Values(f.items)) {
+	for _, i := range slices.SortedFunc(maps.Values(f.items), func(a, b *StatsItem) int {
+		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Name, b.Name))
+	}) {
 		out = append(out, *i)
 	}
-	slices.SortFunc(out, func(a, b StatsItem) int {
-		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Name, b.Name))
-	})
 	return out
 }
 
