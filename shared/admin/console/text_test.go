@@ -120,3 +120,19 @@ func TestWordsForPeople(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatLastsOfAPage(t *testing.T) {
+	t.Parallel()
+	for page, want := range map[string]string{
+		"":                                 "",
+		"<p>as it is</p>":                  "<p>as it is</p>",
+		"a <time a>1</time>":               "a >1</time>",
+		"<time a>1</time><time b>2</time>": ">1</time>>2</time>",
+		`<a href="/e?next=x&back=y">`:      `<a href="/e?&">`,
+		"it ends with next=":               "it ends with ",
+	} {
+		if got := string(lasting([]byte(page))); got != want {
+			t.Errorf("%s: %s, want %s", page, got, want)
+		}
+	}
+}
