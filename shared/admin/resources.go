@@ -130,11 +130,15 @@ func registerResources(r *registrar) {
 	handlePut(r, subscriptions, justPut, noSecret)
 }
 
-func (v view[V]) noted(ctx context.Context, shown []V) error {
-	if v.note == nil {
-		return nil
+// shown returns resources as the API shows them.
+func (v view[V]) shown(ctx context.Context, found ...catalog.Resource) (shown []V, err error) {
+	for _, res := range found {
+		shown = append(shown, v.of(callOf(ctx), res))
 	}
-	return v.note(ctx, shown)
+	if v.note != nil {
+		err = v.note(ctx, shown)
+	}
+	return shown, err
 }
 
 // NameInput is the path parameter of a resource.
@@ -182,41 +186,44 @@ type deleteInput struct {
 
 func registerKind[V any](r *registrar, v view[V]) {
 	handle(r, v.plural+".list", func(ctx context.Context, in *Paging) (*List[V, Scanned], error) {
-		after, err := r.position(ctx, in.Next, nil)
+		found, next, err := r.resources(ctx, v.kind, in)
 		if err != nil {
 			return nil, err
 		}
-		c := callOf(ctx)
-		found, place, err := r.Catalogs.For(c.tenant).Resources(ctx, v.kind, after, in.Limit)
-		if err != nil {
-			return nil, err
-		}
-		items := mapped(found, func(res catalog.Resource) V { return v.of(c, res) })
-		if err := v.noted(ctx, items); err != nil {
-			return nil, err
-		}
-		next, err := r.seal(ctx, place, nil)
+		items, err := v.shown(ctx, found...)
 		return page(items, next, Scanned{Scanned: len(found)}), err
 	}, func(op *huma.Operation) {
 		op.Description += " Secrets, headers and authentication are left out."
 	})
 	handle(r, v.plural+".get", func(ctx context.Context, in *NameInput) (*viewAnswer[V], error) {
-		c := callOf(ctx)
-		res, err := r.Catalogs.For(c.tenant).Resource(ctx, v.kind, in.Name)
+		res, err := r.Catalogs.For(callOf(ctx).tenant).Resource(ctx, v.kind, in.Name)
 		if err != nil {
 			return nil, err
 		}
-		shown := []V{v.of(c, res)}
-		if err := v.noted(ctx, shown); err != nil {
-			return nil, err
-		}
-		return &viewAnswer[V]{ETag: etag(res.Revision), Body: shown[0]}, nil
+		shown, err := v.shown(ctx, res)
+		return &viewAnswer[V]{ETag: etag(res.Revision), Body: shown[0]}, err
 	})
 	handle(r, v.plural+".delete", func(ctx context.Context, in *deleteInput) (*struct{}, error) {
 		return nil, r.deleteResource(ctx, v.kind, *in, func(res catalog.Resource) any {
 			return v.of(callOf(ctx), res)
 		})
 	})
+}
+
+// resources returns a part of the list of a kind, and where the next one begins.
+func (s *server) resources(
+	ctx context.Context, kind catalog.Kind, in *Paging,
+) (found []catalog.Resource, next string, err error) {
+	after, err := s.position(ctx, in.Next, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	found, place, err := s.Catalogs.For(callOf(ctx).tenant).Resources(ctx, kind, after, in.Limit)
+	if err != nil {
+		return nil, "", err
+	}
+	next, err = s.seal(ctx, place, nil)
+	return found, next, err
 }
 
 // handlePut registers the PUT of a kind.
@@ -232,11 +239,8 @@ func handlePut[I, V, O any](
 		if err != nil {
 			return nil, err
 		}
-		shown := []V{v.of(callOf(ctx), res)}
-		if err := v.noted(ctx, shown); err != nil {
-			return nil, err
-		}
-		return &viewAnswer[O]{ETag: etag(res.Revision), Body: answer(shown[0], secret)}, nil
+		shown, err := v.shown(ctx, res)
+		return &viewAnswer[O]{ETag: etag(res.Revision), Body: answer(shown[0], secret)}, err
 	}, func(op *huma.Operation) {
 		op.RequestBody = &huma.RequestBody{
 			Required: true, Content: map[string]*huma.MediaType{"application/json": {
