@@ -24,9 +24,9 @@ type endpoint struct {
 	schemas huma.Registry
 	input   reflect.Value // a struct in which what a request can leave out has its default
 	params  []param
-	body    *huma.Schema // of the field Body; nil: there is none, or its handler checks it
-	bodied  bool         // a request must have a body
-	status  int          // of an answer
+	body    *huma.Schema  // of the field Body; nil: there is none, or its handler checks it
+	bodied  bool          // a request must have a body
+	status  int           // of an answer
 	handler reflect.Value // func(context.Context, *I) (*O, error)
 }
 
