@@ -144,16 +144,16 @@ func (s public) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (s public) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) { //nolint:unparam // as keyMaker has it
+func (s public) makeKey(seed []byte) (secret, signing string, err error) {
 	key, err := s.signature.make(seed)
 	if err != nil {
-		return "", "", nil, err
+		return "", "", err
 	}
 	if secret, err = writePublic(s.keyForm, key.Public()); err != nil {
-		return "", "", nil, err
+		return "", "", err
 	}
 	signing, err = writePrivate(key)
-	return secret, signing, nil, err
+	return secret, signing, err
 }
 
 func (s public) prepare(k *keys) (proof, error) {

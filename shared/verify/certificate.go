@@ -172,25 +172,19 @@ func rsaKeyOf(c *x509.Certificate) (*rsa.PublicKey, error) {
 	return key, nil
 }
 
-// makeCertificate makes a certificate to pin, and the private key for SignWith.
-func makeCertificate(seed []byte) (signing string, settings map[string]string, err error) {
-	key, err := makeRSA(seed)
+// certificateOf returns the setting that pins a certificate of a private key.
+func certificateOf(signing string) (map[string]string, error) {
+	key, err := readPrivate(rsaSHA256, signing)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "example"},
 		NotBefore: time.Unix(0, 0), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return "", nil, err
-	}
-	if signing, err = writePrivate(key); err != nil {
-		return "", nil, err
-	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return signing, map[string]string{settingCertificate: string(text)}, nil
+	return map[string]string{settingCertificate: string(text)}, err
 }
 
 // hexDigits are the characters of the names that providers give to keys.

@@ -38,8 +38,13 @@ func (circle) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (circle) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+func (circle) makeKey(seed []byte) (secret, signing string, err error) {
 	return makePublished(ecdsaSHA256, seed)
+}
+
+// pin implements pinner.
+func (circle) pin(signing string) (map[string]string, error) {
+	return keySetOf(ecdsaSHA256, signing)
 }
 
 func (circle) prepare(k *keys) (proof, error) {

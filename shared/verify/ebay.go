@@ -23,9 +23,12 @@ func (ebay) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (ebay) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
+func (ebay) makeKey(seed []byte) (secret, signing string, err error) {
 	return makePublished(ecdsaSHA1, seed)
 }
+
+// pin implements pinner.
+func (ebay) pin(signing string) (map[string]string, error) { return keySetOf(ecdsaSHA1, signing) }
 
 func (s ebay) prepare(k *keys) (proof, error) {
 	if err := checkEnvironment(k); err != nil {

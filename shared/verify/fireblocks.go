@@ -36,10 +36,13 @@ func (fireblocks) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (fireblocks) makeKey(
-	seed []byte,
-) (secret, signing string, settings map[string]string, err error) {
+func (fireblocks) makeKey(seed []byte) (secret, signing string, err error) {
 	return makePublished(rsaSHA512, seed)
+}
+
+// pin implements pinner.
+func (fireblocks) pin(signing string) (map[string]string, error) {
+	return keySetOf(rsaSHA512, signing)
 }
 
 func (fireblocks) publicHalf(key string) (string, error) { return fetchedKey(rsaSHA512, key) }

@@ -79,16 +79,22 @@ func (s webToken) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (s webToken) makeKey(
-	seed []byte,
-) (secret, signing string, settings map[string]string, err error) {
+func (s webToken) makeKey(seed []byte) (secret, signing string, err error) {
 	switch {
 	case s.public.make != nil:
 		return public{signature: s.public, keyForm: keySPKI}.makeKey(seed)
 	case s.published.find == nil:
-		return hex.EncodeToString(seed), "", nil, nil
+		return hex.EncodeToString(seed), "", nil
 	}
 	return makePublished(s.published.sign, seed)
+}
+
+// pin implements pinner.
+func (s webToken) pin(signing string) (map[string]string, error) {
+	if s.published.find == nil {
+		return map[string]string{}, nil
+	}
+	return keySetOf(s.published.sign, signing)
 }
 
 func (s webToken) prepare(k *keys) (proof, error) {

@@ -143,19 +143,24 @@ func isUUID(text string) bool {
 	return len(text) == 36
 }
 
-// makePublished makes a key to pin, and its private key for SignWith.
-func makePublished(
-	a algorithm, seed []byte,
-) (secret, signing string, settings map[string]string, err error) {
+// makePublished makes the private key of a provider that publishes the public half.
+func makePublished(a algorithm, seed []byte) (secret, signing string, err error) { //nolint:unparam // as keyMaker has it
 	key, err := a.make(seed)
 	if err != nil {
-		return "", "", nil, err
+		return "", "", err
 	}
-	if signing, err = writePrivate(key); err != nil {
-		return "", "", nil, err
+	signing, err = writePrivate(key)
+	return "", signing, err
+}
+
+// keySetOf returns the setting that pins the public half of a private key.
+func keySetOf(a algorithm, signing string) (map[string]string, error) {
+	key, err := readPrivate(a, signing)
+	if err != nil {
+		return nil, err
 	}
 	set, err := writeKeySet(exampleKeyID, key.Public())
-	return "", signing, map[string]string{settingKeySet: set}, err
+	return map[string]string{settingKeySet: set}, err
 }
 
 // keyByID finds the provider's key that a request names.

@@ -51,10 +51,12 @@ func (paypal) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (paypal) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
-	signing, settings, err = makeCertificate(seed)
-	return "", signing, settings, err
+func (paypal) makeKey(seed []byte) (secret, signing string, err error) {
+	return makePublished(rsaSHA256, seed)
 }
+
+// pin implements pinner.
+func (paypal) pin(signing string) (map[string]string, error) { return certificateOf(signing) }
 
 func (s paypal) prepare(k *keys) (proof, error) {
 	if err := noSecrets(k); err != nil {

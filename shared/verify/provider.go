@@ -251,14 +251,11 @@ func Describe(name string) (Description, bool) {
 // random, and the key for SignWith ("": the secret itself signs). The error comes from reading
 // random, or says that the provider is unknown.
 func Example(name string, random io.Reader) (cfg Config, secret, signing string, err error) {
-	p, ok := lookUp(name)
-	if !ok {
-		return Config{}, "", "", unknownProvider(name)
-	}
-	seed := make([]byte, 32)
-	if _, err := io.ReadFull(random, seed); err != nil {
+	secret, signing, err = ExampleKey(name, random)
+	if err != nil {
 		return Config{}, "", "", err
 	}
+	p, _ := lookUp(name) // it is known
 	name = p.name
 	cfg = Config{Provider: name}
 	if p.needsURL != "" {
@@ -272,28 +269,50 @@ func Example(name string, random io.Reader) (cfg Config, secret, signing string,
 	if name == describedProvider {
 		cfg.HMAC = &HMAC{Header: "X-Signature"}
 	}
-	switch k := p.scheme.(type) {
-	case unsigned:
-	case keyMaker:
-		var settings map[string]string
-		if secret, signing, settings, err = k.makeKey(seed); err != nil {
+	if k, ok := p.scheme.(pinner); ok {
+		settings, err := k.pin(signing)
+		if err != nil {
 			return Config{}, "", "", err
 		}
 		for name, value := range settings {
 			cfg.Settings = withSetting(cfg.Settings, name, value)
 		}
-	default:
-		secret = hex.EncodeToString(seed)
 	}
 	return cfg, secret, signing, nil
+}
+
+// ExampleKey returns the secret and the key of Example alone. It links nothing that makes
+// certificates.
+func ExampleKey(name string, random io.Reader) (secret, signing string, err error) {
+	p, ok := lookUp(name)
+	if !ok {
+		return "", "", unknownProvider(name)
+	}
+	seed := make([]byte, 32)
+	if _, err := io.ReadFull(random, seed); err != nil {
+		return "", "", err
+	}
+	switch k := p.scheme.(type) {
+	case unsigned:
+		return "", "", nil
+	case keyMaker:
+		return k.makeKey(seed)
+	}
+	return hex.EncodeToString(seed), "", nil
 }
 
 // keyMaker is a scheme whose secrets have a special form.
 type keyMaker interface {
 	// makeKey makes a key from 32 random bytes. It returns the secret ("": the scheme has none),
-	// the key for SignWith if the secret is only the public half, and the settings that belong to
-	// it, such as a certificate.
-	makeKey(seed []byte) (secret, signing string, settings map[string]string, err error)
+	// and the key for SignWith if the secret is only the public half, or there is none.
+	makeKey(seed []byte) (secret, signing string, err error)
+}
+
+// pinner is a scheme whose provider publishes its keys.
+type pinner interface {
+	// pin returns the settings that pin the public half of a key for SignWith, so that nothing is
+	// fetched.
+	pin(signing string) (map[string]string, error)
 }
 
 func withSetting(m map[string]string, name, value string) map[string]string {

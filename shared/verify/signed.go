@@ -172,10 +172,8 @@ func (s signed) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (s signed) makeKey(
-	seed []byte,
-) (secret, signing string, settings map[string]string, err error) {
-	return writeKey(s.Key, seed), "", nil, nil
+func (s signed) makeKey(seed []byte) (secret, signing string, err error) {
+	return writeKey(s.Key, seed), "", nil
 }
 
 func (s signed) prepare(k *keys) (proof, error) {

@@ -68,10 +68,12 @@ func (sns) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (sns) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) {
-	signing, settings, err = makeCertificate(seed)
-	return "", signing, settings, err
+func (sns) makeKey(seed []byte) (secret, signing string, err error) {
+	return makePublished(rsaSHA256, seed)
 }
+
+// pin implements pinner.
+func (sns) pin(signing string) (map[string]string, error) { return certificateOf(signing) }
 
 func (s sns) prepare(k *keys) (proof, error) {
 	if err := noSecrets(k); err != nil {

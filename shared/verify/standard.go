@@ -30,9 +30,7 @@ func (s standard) describe() string {
 }
 
 // makeKey implements keyMaker.
-func (s standard) makeKey(
-	seed []byte,
-) (secret, signing string, settings map[string]string, err error) {
+func (s standard) makeKey(seed []byte) (secret, signing string, err error) {
 	return s.v1.makeKey(seed)
 }
 

@@ -93,12 +93,12 @@ func (t token) checkForm(field, secret string) error {
 }
 
 // makeKey implements keyMaker.
-func (t token) makeKey(seed []byte) (secret, signing string, settings map[string]string, err error) { //nolint:unparam // as keyMaker has it
+func (t token) makeKey(seed []byte) (secret, signing string, err error) { //nolint:unparam // as keyMaker has it
 	secret = writeKey(keyHex, seed)
 	if t.basic {
 		secret = "user:" + secret
 	}
-	return secret, "", nil, nil
+	return secret, "", nil
 }
 
 // tokenProof compares hashes, so that the time of a comparison does not show a token's length.

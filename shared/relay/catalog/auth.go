@@ -260,7 +260,7 @@ func (s Signature) sample(endpointURL string) (verify.Header, error) {
 		)
 	}
 	if IsReference(s.Secret) {
-		_, secret, signing, err := verify.Example(
+		secret, signing, err := verify.ExampleKey(
 			s.Provider, strings.NewReader(strings.Repeat("x", 32)),
 		)
 		if err != nil {
