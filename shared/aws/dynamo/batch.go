@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/format"
@@ -30,12 +32,27 @@ func (p place) String() string {
 	return fmt.Sprintf("%s %d %d %t", p.key, p.offset, p.length, p.packed)
 }
 
-func parsePlace(s string) (p place, err error) {
-	_, err = fmt.Sscanf(s, "%s %d %d %t", &p.key, &p.offset, &p.length, &p.packed)
-	if err != nil || p.offset < 0 || p.length < 0 {
+func parsePlace(s string) (place, error) {
+	body, packed := strings.CutSuffix(s, " true")
+	key, numbers := nameAndNumbers(strings.TrimSuffix(body, " false"))
+	if len(numbers) != 2 {
 		return place{}, fmt.Errorf("%w: place of a body %q", format.ErrFormat, s)
 	}
-	return p, nil
+	return place{key: key, offset: numbers[0], length: numbers[1], packed: packed}, nil
+}
+
+// nameAndNumbers splits a name and natural numbers, with spaces between them. Without any number, s
+// is none of these. (Package fmt reads them too, and is 0.1 MB of a function.)
+func nameAndNumbers(s string) (name string, numbers []int) {
+	name, rest, _ := strings.Cut(s, " ")
+	for field := range strings.SplitSeq(rest, " ") {
+		n, err := strconv.Atoi(field)
+		if err != nil || n < 0 {
+			return "", nil
+		}
+		numbers = append(numbers, n)
+	}
+	return name, numbers
 }
 
 // storeBodies stores the bodies of a batch of events as one object, if that costs less than to keep

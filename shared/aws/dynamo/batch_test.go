@@ -150,6 +150,7 @@ func TestADamagedPlaceIsAnError(t *testing.T) {
 		"nothing": format.ErrFormat, "batches/none 0 1 true": catalog.ErrNotFound,
 		onlyKey(stored) + " 1 9216 false": format.ErrFormat,
 		onlyKey(stored) + " -1 10 false":  format.ErrFormat,
+		onlyKey(stored) + " 1 2 3 true":   format.ErrFormat, onlyKey(stored) + " 1 x true": format.ErrFormat,
 	} {
 		_, err := sdk(t).UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
 			TableName: &table, Key: map[string]types.AttributeValue{

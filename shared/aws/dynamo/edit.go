@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -503,11 +504,7 @@ func (c *change) lastPart(ctx context.Context, source string) (int, error) {
 	if err != nil || len(out.Items) == 0 {
 		return -1, err
 	}
-	var part int
-	_, err = fmt.Sscanf(
-		strings.TrimPrefix(textOf(out.Items[0], SortKey), prefix), "%d", &part,
-	)
-	return part, err
+	return strconv.Atoi(strings.TrimPrefix(textOf(out.Items[0], SortKey), prefix))
 }
 
 // commit writes everything, if the pointer is still the one that was read.

@@ -118,11 +118,12 @@ func (p listParts) sortKey(i int) string { return partPrefix + p.hash + "#" + st
 
 func (p listParts) String() string { return fmt.Sprintf("%s %d %d", p.hash, p.items, p.names) }
 
-func parseParts(s string) (p listParts, err error) {
-	if _, err := fmt.Sscanf(s, "%s %d %d", &p.hash, &p.items, &p.names); err != nil {
+func parseParts(s string) (listParts, error) {
+	hash, numbers := nameAndNumbers(s)
+	if len(numbers) != 2 {
 		return listParts{}, fmt.Errorf("%w: endpoints in parts %q", format.ErrFormat, s)
 	}
-	return p, nil
+	return listParts{hash: hash, items: numbers[0], names: numbers[1]}, nil
 }
 
 // SaveSent implements relay.Events.

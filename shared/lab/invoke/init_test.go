@@ -20,7 +20,7 @@ func TestLittleRunsBeforeAFunctionStarts(t *testing.T) {
 	t.Parallel()
 	const mostOfOurs = 600
 	most := map[string]int{
-		"receive": 1800, "fanout": 1800, "sweep": 1800, "deliver": 1800, "admin": 4500,
+		"receive": 1000, "fanout": 1000, "sweep": 1000, "deliver": 1000, "admin": 3600,
 	}
 	dir := build(t, "receive", "fanout", "sweep", "deliver", "admin")
 	for name, limit := range most {
