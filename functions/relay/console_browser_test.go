@@ -347,7 +347,7 @@ func (p *tab) everyPage(event, job string) {
 		"/endpoints/shop/edit", "/subscriptions", "/subscriptions/large", "/subscriptions/new",
 		"/subscriptions/large/edit", "/subscriptions/large/try?event=" + path.Base(event),
 		"/jobs", job, job + "/run", "/replay", "/changes", "/changes/verify", "/configuration",
-		"/tokens", "/tenants", "/tenants/acme", "/tenants/acme/end", "/tenants/acme/delete", "/none",
+		"/listeners", "/tokens", "/tenants", "/tenants/acme", "/tenants/acme/end", "/tenants/acme/delete", "/none",
 	} {
 		p.look("/console" + page)
 	}

@@ -109,7 +109,8 @@ func TestAttacks(t *testing.T) {
 				"/events?next=%s", "/sources/app?delivery=%s", "/sources/new?provider=%s",
 				"/login?to=%s",
 				"/replay?endpoint=%s", "/subscriptions/new?source=%s&endpoint=%[1]s", "/?said=%s",
-				"/subscriptions/all/try?event=%s", "/tokens/tok_1/revoke?name=%s", "/endpoints/%s",
+				"/subscriptions/all/try?event=%s", "/tokens/tok_1/revoke?name=%s", "/listeners/lis_1/end?by=%s",
+				"/endpoints/%s",
 			} {
 				path := fmt.Sprintf(query, escaped(cut(attack, 500)))
 				see(path, b.get(path))

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -19,10 +20,14 @@ import (
 	"github.com/a-h/templ/parser/v2"
 	"golang.org/x/net/html"
 
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/client"
 	"webhook-relay/shared/admin/console"
 	"webhook-relay/shared/lab"
 	"webhook-relay/shared/relay"
 	"webhook-relay/shared/relay/access"
+	"webhook-relay/shared/relay/catalog"
+	"webhook-relay/shared/relay/listen"
 )
 
 // TestGeneratedFilesAreCurrent: go generate ./shared/admin/console writes them.
@@ -558,6 +563,58 @@ func TestTryShowsWhatATransformChanges(t *testing.T) {
 				t.Errorf("%s: no %s in:\n%s", path, want, page)
 			}
 		}
+	}
+}
+
+// TestListeners: who listens is shown, and ended after a question. Where listening is off, the page
+// says so.
+func TestListeners(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	if page := r.signedIn(access.Admin, "").get("/listeners").Body.String(); !strings.Contains(
+		page, "Listening is off in this relay",
+	) {
+		t.Error(page)
+	}
+	r = newRig(t, func(c *admin.Config) {
+		kept := listen.NewKept(c.CatalogDocuments, time.Now)
+		c.Listening = admin.Listening{
+			Listeners: lab.Must(listen.New(listen.Config{
+				Documents: c.CatalogDocuments, Marks: c.Catalogs.(catalog.ListeningMarks),
+				Queues: kept, Now: time.Now,
+			})), Sender: kept, Kept: kept,
+		}
+	})
+	r.fill()
+	_, err := client.InProcess(r.api, admin.Principal{Role: access.Operate, Who: access.Who{Name: "ada"}}, "").Do(
+		t.Context(), client.Request{Method: http.MethodPost, Path: "/v1/listeners", Body: map[string]any{
+			"sources": []string{"app"}, "where": json.RawMessage(`{"data":{"n":[7]}}`),
+		}},
+	)
+	must(t, err)
+	reader, operator := r.signedIn(access.Read, ""), r.signedIn(access.Operate, "")
+	page := operator.get("/listeners").Body.String()
+	for _, want := range []string{"ada", "app", `<span class="muted">all</span>`, "filter"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %s in:\n%s", want, page)
+		}
+	}
+	end := regexp.MustCompile(`/console(/listeners/lis_[^?]*/end)\?by=ada`).FindStringSubmatch(page)
+	if end == nil {
+		t.Fatalf("no way to end it: %s", page)
+	}
+	if page := reader.get("/listeners").Body.String(); strings.Contains(page, end[1]) {
+		t.Error("a reader is offered to end it")
+	}
+	if page := operator.get(end[1] + "?by=ada").Body.String(); !strings.Contains(page, "End it") {
+		t.Error(page)
+	}
+	if a := operator.post(end[1], nil); a.Code != http.StatusSeeOther {
+		t.Errorf("ended: %d %s", a.Code, a.Body)
+	}
+	if page := operator.get("/listeners").Body.String(); !strings.Contains(page, "Nobody listens.") {
+		t.Error(page)
 	}
 }
 

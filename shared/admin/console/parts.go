@@ -36,6 +36,7 @@ var entries = []entry{
 		path: "/configuration", title: "Configuration", key: "f",
 		routes: []string{"export", "plan"},
 	},
+	{path: "/listeners", title: "Listeners", key: "l", routes: []string{"listeners.list"}},
 	{path: "/tokens", title: "Tokens", key: "t", routes: []string{"tokens.list"}},
 	{
 		path: "/tenants", title: "Tenants", key: "a", routes: []string{"tenants.list"},

@@ -95,6 +95,10 @@ func consolePages() *http.ServeMux {
 		"POST /configuration/apply": (*visit).applyConfiguration,
 		"GET /configuration/file":   (*visit).exportFile,
 
+		"GET /listeners":           (*visit).listeners,
+		"GET /listeners/{id}/end":  (*visit).askEndListener,
+		"POST /listeners/{id}/end": (*visit).endListener,
+
 		"GET /tokens":              (*visit).tokens,
 		"POST /tokens":             (*visit).createToken,
 		"GET /tokens/{id}/revoke":  (*visit).askRevoke,

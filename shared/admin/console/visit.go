@@ -237,6 +237,7 @@ var said = map[string]string{
 	"pinged":    "A ping is on its way. Its delivery is below.",
 	"deleted":   "It is deleted.",
 	"saved":     "It is saved. It is in force within 30 seconds.",
+	"unheard":   "The listener has ended.",
 	"revoked":   "The token is revoked. It is refused everywhere within 30 seconds.",
 	"running":   "The job runs.",
 	"cancelled": "The job is cancelled. What it has done stays done.",
