@@ -613,7 +613,7 @@ func TestListeners(t *testing.T) {
 	if a := operator.post(end[1], nil); a.Code != http.StatusSeeOther {
 		t.Errorf("ended: %d %s", a.Code, a.Body)
 	}
-	if page := operator.get("/listeners").Body.String(); !strings.Contains(page, "Nobody listens.") {
+	if page := operator.get("/listeners").Body.String(); !strings.Contains(page, "Nobody listens") {
 		t.Error(page)
 	}
 }
