@@ -239,7 +239,7 @@ func TestTheConsoleInABrowser(t *testing.T) {
 	event := evaluate[string](p, "location.pathname")
 	p.follows("The request")
 	p.sees("webhook-signature")
-	p.sees("Nothing: it is sent as it came.")
+	p.sees("It does not: it is sent as it came.")
 
 	p.get("/console/sources/stripe")
 	p.fills(map[string]string{"delivery": "evt_1Demo0ChargeSucceeded01"})

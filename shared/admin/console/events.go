@@ -218,7 +218,7 @@ type requestData struct {
 	admin.DeliveryRequest
 
 	event, endpoint string
-	changes         string // what the transform changes in the body, line by line; "": nothing
+	changes         string // how the body differs from what came, line by line; "": it does not
 }
 
 // request shows what the attempts of a delivery send.

@@ -1947,12 +1947,12 @@ func requestPage(v *visit, d requestData) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 157, "</section><section><h2>What the transform changes in the body</h2>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 157, "</section><section><h2>How the body differs from what came</h2>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			if d.changes == "" {
-				templ_7745c5c3_Err = empty("Nothing: it is sent as it came.").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = empty("It does not: it is sent as it came.").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

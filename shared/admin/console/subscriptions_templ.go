@@ -250,7 +250,7 @@ func subscriptionPage(v *visit, doc document, spec subscriptionSpec) templ.Compo
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = allOr(spec.Types).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = orAll(strings.Join(spec.Types, ", ")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

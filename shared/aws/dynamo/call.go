@@ -46,7 +46,7 @@ const updated = "UPDATED_NEW"
 
 // request is the request of such an action. A field that the action does not know is left empty.
 type request struct {
-	TableName string // do sets it
+	TableName string // do and transact set it
 
 	Key          item              `json:",omitempty"`
 	Item         item              `json:",omitempty"`
