@@ -20,8 +20,7 @@ import (
 
 // swept leaves behind two losses, an event without its delivery and a delivery whose retry does not
 // come, and fires the sweeper's rule.
-func swept(t *testing.T, w *world) {
-	now := time.Now().UTC().Truncate(time.Millisecond)
+func swept(t *testing.T, w *world, now time.Time) {
 	w.rewind(t, now)
 	large := make([]byte, 8<<10) // it cannot be compressed, and is stored in the bucket
 	_, _ = rand.Read(large)      // never fails
@@ -55,11 +54,11 @@ func swept(t *testing.T, w *world) {
 	}
 }
 
-// nothingIsLate runs the sweeper again over the two events that are old enough, and expects that
-// nothing is missing.
-func (w *world) nothingIsLate(t *testing.T) {
+// nothingIsLate runs the sweeper again over the two events that were old enough then, and expects
+// that nothing is missing. By now another hour may have begun.
+func (w *world) nothingIsLate(t *testing.T, then time.Time) {
 	t.Helper()
-	w.rewind(t, time.Now().UTC())
+	w.rewind(t, then)
 	w.sweep(t, map[string]float64{metric.SweptEvents: 2})
 }
 
