@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -118,14 +117,9 @@ func TestADeployedStack(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	cfg := aws.Config{
-		Region:      "eu-central-1",
-		Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}
-	storing := cfg.Copy()
-	storing.BaseEndpoint = &services.DynamoDB
+	tables := dynamodb.NewFromConfig(emulator.Config(services.DynamoDB))
 	for _, name := range []string{"relay-catalog", "relay-ledger"} {
-		createTable(t, dynamodb.NewFromConfig(storing), name)
+		createTable(t, tables, name)
 	}
 	served := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api, _, err := apiOfStack(r.Context(), "webhook-relay-dev")
@@ -186,10 +180,9 @@ func TestADeployedStack(t *testing.T) {
 		!strings.Contains(out, "target") {
 		t.Errorf("by the profile: %v\n%s", err, out)
 	}
-	sealing := cfg.Copy()
-	sealing.BaseEndpoint, sealing.ConfigSources = &keys.URL, nil
 	catalog := dynamo.NewCatalog(
-		dynamo.Client(storing), "relay-catalog", kms.New(sealing, key),
+		dynamo.Client(emulator.Config(services.DynamoDB)), "relay-catalog",
+		kms.New(emulator.Config(keys.URL), key),
 	)
 	state, err := catalog.State(t.Context(), "")
 	if err != nil {

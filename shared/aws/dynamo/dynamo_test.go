@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -90,16 +89,14 @@ type hook func(
 
 // wire is a client's transport, with a hook if there is one.
 type wire struct {
+	next aws.HTTPClient
 	hook hook
 	mu   *sync.Mutex // guards the hook's state
 }
 
-// calls is the HTTP client of all tests.
-var calls = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-
 func (w wire) Do(r *http.Request) (*http.Response, error) {
 	if w.hook == nil {
-		return calls.Do(r)
+		return w.next.Do(r)
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -112,14 +109,14 @@ func (w wire) Do(r *http.Request) (*http.Response, error) {
 		w.mu.Unlock()
 		defer w.mu.Lock()
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-		return calls.Do(r)
+		return w.next.Do(r)
 	})
 }
 
 func newClient(t *testing.T, h hook) *signed.Client {
 	t.Helper()
 	cfg := account(t)
-	cfg.HTTPClient = wire{h, new(sync.Mutex)}
+	cfg.HTTPClient = wire{cfg.HTTPClient, h, new(sync.Mutex)}
 	return dynamo.Client(cfg)
 }
 
@@ -132,12 +129,7 @@ func sdk(t *testing.T) *dynamodb.Client {
 
 func account(t *testing.T) aws.Config {
 	t.Helper()
-	return aws.Config{
-		Region:       "eu-central-1",
-		BaseEndpoint: aws.String(emulator.Start(t).DynamoDB),
-		HTTPClient:   calls,
-		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}
+	return emulator.Config(emulator.Start(t).DynamoDB)
 }
 
 // createTable creates a table with all keys and indexes of the catalog and the ledger.

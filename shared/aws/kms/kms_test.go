@@ -1,7 +1,6 @@
 package kms_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -22,13 +21,7 @@ const (
 
 func config(t *testing.T) aws.Config {
 	t.Helper()
-	return aws.Config{
-		Region:       "eu-central-1",
-		BaseEndpoint: &emulator.NewKMS(t).URL,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	}
+	return emulator.Config(emulator.NewKMS(t).URL)
 }
 
 func TestSealerConforms(t *testing.T) {

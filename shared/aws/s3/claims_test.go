@@ -13,7 +13,7 @@ import (
 
 // TestClaim: whoever has the URL gets the content, with its type, until the URL expires.
 func TestClaim(t *testing.T) {
-	cfg := config(emulator.Start(t).S3)
+	cfg := emulator.Config(emulator.Start(t).S3)
 	bucket := newBucket(t, cfg)
 	now := time.Now()
 	claims := s3.NewClaims(s3.NewBucket(cfg, bucket), "claim/", func() time.Time { return now })

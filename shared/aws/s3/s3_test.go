@@ -1,7 +1,6 @@
 package s3_test
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -19,18 +18,8 @@ import (
 	"webhook-relay/shared/relay/catalog"
 )
 
-func config(endpoint string) aws.Config {
-	return aws.Config{
-		Region:       "eu-central-1",
-		BaseEndpoint: &endpoint,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	}
-}
-
 func TestBodiesConform(t *testing.T) {
-	cfg := config(emulator.Start(t).S3)
+	cfg := emulator.Config(emulator.Start(t).S3)
 	conformance.Bodies(t, func(t *testing.T) relay.Bodies {
 		return s3.New(s3.NewBucket(cfg, newBucket(t, cfg)))
 	})
@@ -75,7 +64,7 @@ func (w *wire) bodies(cfg aws.Config) *s3.Bodies {
 
 func TestBucketsAreAddressedByPathAtAnEndpointOfOnesOwnOnly(t *testing.T) {
 	t.Parallel()
-	own, amazons := config("http://127.0.0.1:9"), config("")
+	own, amazons := emulator.Config("http://127.0.0.1:9"), emulator.Config("")
 	amazons.BaseEndpoint = nil
 	for name, tc := range map[string]struct {
 		cfg  aws.Config
@@ -104,7 +93,7 @@ func TestBucketsAreAddressedByPathAtAnEndpointOfOnesOwnOnly(t *testing.T) {
 func TestKeysAreEscapedAsTheSignatureDemands(t *testing.T) {
 	t.Parallel()
 	w := &wire{status: 200}
-	if err := w.bodies(config("http://127.0.0.1:9")).Put(t.Context(), "a b/+=é", nil); err != nil {
+	if err := w.bodies(emulator.Config("http://127.0.0.1:9")).Put(t.Context(), "a b/+=é", nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.last.URL.EscapedPath(); got != "/bucket/a%20b/%2B%3D%C3%A9" {
@@ -130,7 +119,7 @@ func TestGetTellsMissingFromForbiddenAndDamaged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			body, err := tc.wire.bodies(config("http://127.0.0.1:9")).Get(t.Context(), "a")
+			body, err := tc.wire.bodies(emulator.Config("http://127.0.0.1:9")).Get(t.Context(), "a")
 			if err == nil || errors.Is(err, catalog.ErrNotFound) != tc.notFound {
 				t.Errorf("error %v, ErrNotFound wanted: %v", err, tc.notFound)
 			}

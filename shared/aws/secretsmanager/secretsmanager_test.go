@@ -8,20 +8,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-
 	"webhook-relay/shared/aws/secretsmanager"
 	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/relay/catalog"
 )
 
 func storeAt(url string) secretsmanager.Store {
-	return secretsmanager.New(aws.Config{
-		Region: "eu-central-1", BaseEndpoint: &url,
-		Credentials:      credentials.NewStaticCredentialsProvider("test", "test", ""),
-		RetryMaxAttempts: 1,
-	})
+	cfg := emulator.Config(url)
+	cfg.RetryMaxAttempts = 1
+	return secretsmanager.New(cfg)
 }
 
 func TestASecretIsReadAsItIsNow(t *testing.T) {

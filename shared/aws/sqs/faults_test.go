@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"webhook-relay/shared/aws/sqs"
+	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/relay"
 )
 
@@ -110,7 +111,7 @@ func (w *wire) marks() [][]string {
 func (w *wire) queue() *sqs.Queue { return w.queueAt("http://sqs.test/1/queue") }
 
 func (w *wire) queueAt(url string) *sqs.Queue {
-	cfg := config("http://sqs.test")
+	cfg := emulator.Config("http://sqs.test")
 	cfg.HTTPClient = w
 	return sqs.New(sqs.Client(cfg), url)
 }

@@ -17,18 +17,8 @@ import (
 	"webhook-relay/shared/relay"
 )
 
-func config(endpoint string) aws.Config {
-	return aws.Config{
-		Region:       "eu-central-1",
-		BaseEndpoint: &endpoint,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	}
-}
-
 func TestQueueConforms(t *testing.T) {
-	cfg := config(emulator.Start(t).SQS)
+	cfg := emulator.Config(emulator.Start(t).SQS)
 	client := awssqs.NewFromConfig(cfg)
 	conformance.Queue(t, func(t *testing.T) conformance.QueueUnderTest {
 		return queueUnderTest(cfg, newQueue(t, client, "", map[string]string{}))
@@ -36,7 +26,7 @@ func TestQueueConforms(t *testing.T) {
 }
 
 func TestOrderedQueueConforms(t *testing.T) {
-	cfg := config(emulator.Start(t).SQS)
+	cfg := emulator.Config(emulator.Start(t).SQS)
 	client := awssqs.NewFromConfig(cfg)
 	conformance.OrderedQueue(t, func(t *testing.T) conformance.OrderedQueueUnderTest {
 		url := newQueue(t, client, ".fifo", map[string]string{"FifoQueue": "true"})

@@ -131,10 +131,9 @@ func (h *Host) connect(services emulator.Services) {
 // clientConfig returns the configuration for clients of one service, with the credentials of
 // functions.
 func clientConfig(endpoint string) aws.Config {
-	return aws.Config{
-		Region: region, BaseEndpoint: &endpoint,
-		Credentials: credentials.StaticCredentialsProvider{Value: runtimeapi.Credentials()},
-	}
+	cfg := emulator.Config(endpoint)
+	cfg.Credentials = credentials.StaticCredentialsProvider{Value: runtimeapi.Credentials()}
+	return cfg
 }
 
 // build creates everything in the template, in the order of its dependencies, and starts to poll.

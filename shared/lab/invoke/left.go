@@ -17,6 +17,7 @@ import (
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"webhook-relay/shared/aws/dynamo"
+	"webhook-relay/shared/lab/emulator"
 	"webhook-relay/shared/relay"
 )
 
@@ -118,7 +119,7 @@ func eventLine(id, eventType, source string) string {
 
 // records describes the ledger's items, sorted by event.
 func (w *world) records(ctx context.Context) ([]string, error) {
-	ledger := dynamo.NewLedger(dynamo.Client(account(w.services.DynamoDB)), w.ledgerTable, nil)
+	ledger := dynamo.NewLedger(dynamo.Client(emulator.Config(w.services.DynamoDB)), w.ledgerTable, nil)
 	var lines []string
 	for pages := dynamodb.NewScanPaginator(
 		w.tables, &dynamodb.ScanInput{TableName: &w.ledgerTable},

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -74,11 +73,11 @@ func newWorld(ctx context.Context) (*world, error) {
 		queues: map[string]string{}, catalogTable: "catalog-" + name, ledgerTable: "ledger-" +
 			name, bucket: "bodies-" + name,
 	}
-	w.sqs = awssqs.NewFromConfig(account(services.SQS))
-	w.tables = dynamodb.NewFromConfig(account(services.DynamoDB))
-	w.s3 = emulator.Buckets(account(services.S3))
-	sealer := kms.New(account(w.secrets.URL), secretsKey)
-	w.catalog = dynamo.NewCatalog(dynamo.Client(account(services.DynamoDB)), w.catalogTable, sealer)
+	w.sqs = awssqs.NewFromConfig(emulator.Config(services.SQS))
+	w.tables = dynamodb.NewFromConfig(emulator.Config(services.DynamoDB))
+	w.s3 = emulator.Buckets(emulator.Config(services.S3))
+	sealer := kms.New(emulator.Config(w.secrets.URL), secretsKey)
+	w.catalog = dynamo.NewCatalog(dynamo.Client(emulator.Config(services.DynamoDB)), w.catalogTable, sealer)
 	if err := errors.Join(
 		w.createQueues(ctx, name), w.createStores(ctx), w.configure(ctx),
 	); err != nil {
@@ -91,15 +90,6 @@ func newWorld(ctx context.Context) (*world, error) {
 func (w *world) close() {
 	w.secrets.Close()
 	w.schedules.Close()
-}
-
-// account returns the configuration for clients of one service. Its credentials fit no real
-// account.
-func account(endpoint string) aws.Config {
-	return aws.Config{
-		Region: runtimeapi.DefaultRegion, BaseEndpoint: &endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", ""),
-	}
 }
 
 // pointTo adds the addresses of the services to a function's environment.

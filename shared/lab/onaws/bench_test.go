@@ -205,9 +205,7 @@ func BenchmarkTransformed(b *testing.B) {
 		`{"name":"a thing of words","sku":"0123456789","price":199,"tags":["a","b"]},`, 12,
 	), ",") + `]}`)
 	services, table := emulator.Start(b), "ledger-"+strings.ToLower(rand.Text())
-	cfg := aws.Config{
-		Region: "eu-central-1", Credentials: keys, BaseEndpoint: &services.DynamoDB,
-	}
+	cfg := emulator.Config(services.DynamoDB)
 	if err := emulator.CreateTable(
 		b.Context(), dynamodb.NewFromConfig(cfg), table,
 		[2]string{dynamo.PartitionKey, dynamo.SortKey}, map[string][2]string{

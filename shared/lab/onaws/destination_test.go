@@ -22,9 +22,7 @@ import (
 func TestDestinationQueue(t *testing.T) {
 	t.Parallel()
 	services := emulator.Start(t)
-	client := awssqs.NewFromConfig(aws.Config{
-		Region: "us-east-1", BaseEndpoint: &services.SQS, Credentials: keys,
-	})
+	client := awssqs.NewFromConfig(virginia(services.SQS))
 	poster := posterTo(services.SQS, keys)
 	for _, name := range []string{"destination", "destination.fifo"} {
 		attributes := map[string]string{}
@@ -73,6 +71,14 @@ func sendTo(t *testing.T, poster relay.Poster, arn string, attempt int) {
 	if reply := postTo(t, poster, arn, attempt); reply.Result.Verdict != destination.Accepted {
 		t.Fatalf("%d %s %+v", reply.StatusCode, reply.Body, reply.Result)
 	}
+}
+
+// virginia returns a configuration for clients of an emulated service in the region of the
+// destinations.
+func virginia(endpoint string) aws.Config {
+	cfg := emulator.Config(endpoint)
+	cfg.Region = "us-east-1"
+	return cfg
 }
 
 // keys sign every request.

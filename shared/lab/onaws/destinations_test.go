@@ -64,9 +64,7 @@ func operator(t *testing.T, base, service string, header map[string]string, body
 func TestDestinationTopic(t *testing.T) {
 	t.Parallel()
 	services := emulator.Start(t)
-	queues := awssqs.NewFromConfig(aws.Config{
-		Region: "us-east-1", BaseEndpoint: &services.SQS, Credentials: keys,
-	})
+	queues := awssqs.NewFromConfig(virginia(services.SQS))
 	name := "topic-" + rand.Text()
 	queue, err := queues.CreateQueue(t.Context(), &awssqs.CreateQueueInput{QueueName: &name})
 	if err != nil {
@@ -103,9 +101,7 @@ func TestDestinationTopic(t *testing.T) {
 func TestDestinationBucket(t *testing.T) {
 	t.Parallel()
 	services := emulator.Start(t)
-	client := emulator.Buckets(aws.Config{
-		Region: "us-east-1", BaseEndpoint: &services.S3, Credentials: keys,
-	})
+	client := emulator.Buckets(virginia(services.S3))
 	bucket := "archive-" + strings.ToLower(rand.Text())
 	if _, err := client.CreateBucket(
 		t.Context(), &awss3.CreateBucketInput{Bucket: &bucket},

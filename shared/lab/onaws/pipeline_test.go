@@ -88,7 +88,7 @@ func newAccount(t *testing.T) *account {
 	a.transport = a.cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
 	a.transport.ResponseHeaderTimeout = functionTimeout // a busy machine is no fault
 	t.Cleanup(a.transport.CloseIdleConnections)
-	a.cfg.HTTPClient = &http.Client{Transport: a.transport}
+	a.cfg.HTTPClient = &http.Client{Transport: emulator.Transport(a.transport)}
 	if _, err := emulator.Buckets(a.cfg).CreateBucket(
 		t.Context(), &awss3.CreateBucketInput{Bucket: &a.bucket},
 	); err != nil {
