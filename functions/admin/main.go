@@ -74,6 +74,7 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		Replayer:         replayer,
 		Learned:          catalogs,
 		Listening:        listening,
+		Queues:           countersOf(s, queues),
 		Searcher: operate.Searcher{
 			Events: ledger, Deliveries: ledger, Records: ledger, Bodies: bodies,
 			Endpoints: endpoints,
@@ -102,6 +103,15 @@ func wire(s settings.Admin, cfg aws.Config, log telemetry.Log) (any, error) {
 		return nil, err
 	}
 	return handler.Admin(handler.HTTP(pages.Beside(api), identify), jobs.Work), nil
+}
+
+// countersOf returns what counts the messages of each queue.
+func countersOf(s settings.Admin, queues *signed.Client) map[string]admin.QueueCounter {
+	counters := map[string]admin.QueueCounter{}
+	for name, inSQS := range s.Queues {
+		counters[name] = sqs.New(queues, sqs.Beside(s.IngestQueueURL, inSQS)).Len
+	}
+	return counters
 }
 
 // listeningOf returns what people need to listen; zero: listening is off.

@@ -49,8 +49,6 @@ type connection struct {
 	// resume starts the work on jobs whose worker has died; nil: the relay does it.
 	resume func(context.Context) error
 	close  func() error
-	// queued counts the messages in each queue, by its name in the template; nil: it is not known.
-	queued func(context.Context) (map[string]int, error)
 }
 
 // calls runs f with the relay that the flags name.
@@ -187,7 +185,7 @@ func (f relayFlags) local(
 		signIn: func(ctx context.Context, page string) (string, error) {
 			return l.signIn(ctx, api, inv.operator().Name, page)
 		},
-		resume: l.resumeJobs, close: l.close, local: true, queued: l.queued,
+		resume: l.resumeJobs, close: l.close, local: true,
 	}, nil
 }
 

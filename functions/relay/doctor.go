@@ -48,7 +48,7 @@ func (c *doctorCommand) Run(ctx context.Context, inv *invocation) error {
 	return c.calls(ctx, inv, func(api *connection) error {
 		d := &doctor{inv: inv, api: api, now: time.Now()}
 		checks := []func(context.Context) ([]finding, error){
-			d.address, d.token, d.endpoints, d.sources, d.deliveries, d.localQueues,
+			d.address, d.token, d.endpoints, d.sources, d.deliveries, d.queues,
 			d.pings(c.Ping),
 		}
 		if c.Stack != "" {
@@ -86,8 +86,8 @@ func (d *doctor) left(c *doctorCommand) {
 		d.inv.note("no webhook was sent; --ping ENDPOINT sends one through and back")
 	}
 	if c.Stack == "" && !d.api.local {
-		d.inv.note("--stack NAME, with AWS credentials, also checks queues, alarms, the " +
-			"concurrency of the account, and what the stack may do for endpoints in AWS")
+		d.inv.note("--stack NAME, with AWS credentials, also checks alarms, the concurrency " +
+			"of the account, and what the stack may do for endpoints in AWS")
 	}
 }
 

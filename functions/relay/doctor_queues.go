@@ -2,45 +2,54 @@ package main
 
 import (
 	"context"
-	"maps"
-	"slices"
+	"errors"
+	"net/http"
+
+	"webhook-relay/shared/admin"
+	"webhook-relay/shared/admin/client"
 )
 
 // aBacklog is how many messages in a queue are worth a look.
 const aBacklog = 1000
 
-// deadLetters are what the dead-letter queues mean: who put the messages there.
-var deadLetters = map[string]string{
-	"IngestDlq": "IngestDlqNotEmpty", "DeliveryDlq": "DeliveryDlqNotEmpty",
-	"OrderedIngestDlq": "OrderedIngestDlqNotEmpty", "TriggersDlq": "TriggersDlqNotEmpty",
-	"OrderedDeliveryDlq": "OrderedDeliveryDlqNotEmpty",
+// queues judges how many messages are in each queue. Only the operator may know.
+func (d *doctor) queues(ctx context.Context) ([]finding, error) {
+	found, err := client.Get[struct{ Items []admin.Queue }](
+		ctx, d.api.Client, client.Path("v1", "queues"), nil,
+	)
+	if p, is := errors.AsType[*admin.Problem](err); is && p.Status == http.StatusForbidden {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return judgeQueues(found.Items), nil
 }
 
-// judgeQueues judges the numbers of messages in queues.
-func judgeQueues(counts map[string]int) (found []finding) {
+func judgeQueues(queues []admin.Queue) (found []finding) {
 	waiting := 0
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		n := counts[name]
-		alarm, isDead := deadLetters[name]
+	for _, q := range queues {
 		switch {
-		case isDead && n > 0:
+		case q.Holds == admin.HoldsUnprocessed && q.Messages > 0:
 			found = append(found, finding{
-				Result: isFail, What: "queue " + name,
-				Detail: plural(n, "message") + " that the relay could not process",
-				Do:     "see " + alarm + " in the runbook",
+				Result: isFail, What: "queue " + q.Name,
+				Detail: plural(q.Messages, "message") + " that the relay could not process",
+				Do:     "see " + q.Runbook + " in the runbook",
 			})
-		case name == "Dead" && n > 0:
+		case q.Holds == admin.HoldsDead && q.Messages > 0:
 			found = append(found, finding{
-				Result: isWarn, What: "queue " + name, Detail: plural(n, "dead delivery"),
-				Do: "see relay deliveries --status dead; relay redrive sends them again",
+				Result: isWarn, What: "queue " + q.Name,
+				Detail: plural(q.Messages, "dead delivery"),
+				Do:     "see relay deliveries --status dead; relay redrive sends them again",
 			})
-		case n >= aBacklog:
+		case q.Messages >= aBacklog:
 			found = append(found, finding{
-				Result: isWarn, What: "queue " + name, Detail: plural(n, "message") + " wait",
-				Do: "look again in a minute: if there are not fewer, see the runbook",
+				Result: isWarn, What: "queue " + q.Name,
+				Detail: plural(q.Messages, "message") + " wait",
+				Do:     "look again in a minute: if there are not fewer, see the runbook",
 			})
-		case !isDead:
-			waiting += n
+		default:
+			waiting += q.Messages
 		}
 	}
 	if len(found) == 0 {
@@ -50,13 +59,4 @@ func judgeQueues(counts map[string]int) (found []finding) {
 		})
 	}
 	return found
-}
-
-// localQueues counts the messages in the queues of a relay whose files this process has open.
-func (d *doctor) localQueues(ctx context.Context) ([]finding, error) {
-	if d.api.queued == nil {
-		return nil, nil
-	}
-	counts, err := d.api.queued(ctx)
-	return judgeQueues(counts), err
 }

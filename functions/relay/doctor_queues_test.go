@@ -4,29 +4,44 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"webhook-relay/shared/admin"
 )
 
 func TestQueuesAreJudged(t *testing.T) {
 	t.Parallel()
 	type verdict struct{ Result, What string }
+	queue := func(name string, holds admin.Holds, messages int) admin.Queue {
+		return admin.Queue{Name: name, Messages: messages, Holds: holds, Runbook: "Chapter"}
+	}
+	work, dead, unprocessed := admin.HoldsWork, admin.HoldsDead, admin.HoldsUnprocessed
 	for name, tt := range map[string]struct {
-		counts map[string]int
+		queues []admin.Queue
 		want   []verdict
 	}{
-		"nothing waits":  {map[string]int{"Ingest": 0, "Dead": 0}, []verdict{{isOK, "queues"}}},
-		"some wait":      {map[string]int{"Ingest": 999, "Retry": 5}, []verdict{{isOK, "queues"}}},
-		"many wait":      {map[string]int{"Ingest": 1000}, []verdict{{isWarn, "queue Ingest"}}},
-		"some have died": {map[string]int{"Dead": 1}, []verdict{{isWarn, "queue Dead"}}},
+		"nothing waits": {
+			[]admin.Queue{queue("ingest", work, 0), queue("dead", dead, 0)},
+			[]verdict{{isOK, "queues"}},
+		},
+		"some wait": {
+			[]admin.Queue{queue("ingest", work, 999), queue("retry", work, 5)},
+			[]verdict{{isOK, "queues"}},
+		},
+		"many wait":      {[]admin.Queue{queue("ingest", work, 1000)}, []verdict{{isWarn, "queue ingest"}}},
+		"some have died": {[]admin.Queue{queue("dead", dead, 1)}, []verdict{{isWarn, "queue dead"}}},
 		"a bug": {
-			map[string]int{"DeliveryDlq": 1, "Dead": 2, "IngestDlq": 0, "OrderedIngestDlq": 7},
+			[]admin.Queue{
+				queue("dead", dead, 2), queue("delivery-dlq", unprocessed, 1),
+				queue("ingest-dlq", unprocessed, 0), queue("ordered-ingest-dlq", unprocessed, 7),
+			},
 			[]verdict{
-				{isWarn, "queue Dead"}, {isFail, "queue DeliveryDlq"},
-				{isFail, "queue OrderedIngestDlq"},
+				{isWarn, "queue dead"}, {isFail, "queue delivery-dlq"},
+				{isFail, "queue ordered-ingest-dlq"},
 			},
 		},
 	} {
 		var got []verdict
-		for _, f := range judgeQueues(tt.counts) {
+		for _, f := range judgeQueues(tt.queues) {
 			got = append(got, verdict{f.Result, f.What})
 			if (f.Do == "") != (f.Result == isOK) || f.Detail == "" {
 				t.Errorf("%s: %+v", name, f)

@@ -11,14 +11,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
-	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"webhook-relay/shared/admin"
 	"webhook-relay/shared/admin/client"
@@ -45,8 +42,8 @@ func (d *doctor) checkStack(
 	}
 	a := account{doctor: d, cfg: cfg, stack: stack}
 	return []func(context.Context) ([]finding, error){
-		a.told("queues", a.queues), a.told("alarms", a.alarms),
-		a.told("concurrency", a.concurrency), a.told("grants", a.grants),
+		a.told("alarms", a.alarms), a.told("concurrency", a.concurrency),
+		a.told("grants", a.grants),
 	}, nil
 }
 
@@ -87,30 +84,6 @@ func (a account) resources(ctx context.Context, kind string) (map[string]string,
 		}
 	}
 	return found, nil
-}
-
-// queues counts the messages in each queue.
-func (a account) queues(ctx context.Context) ([]finding, error) {
-	urls, err := a.resources(ctx, "AWS::SQS::Queue")
-	if err != nil {
-		return nil, err
-	}
-	counts := map[string]int{}
-	calls := awssqs.NewFromConfig(a.cfg)
-	for name, url := range urls {
-		out, err := calls.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{
-			QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{
-				sqstypes.QueueAttributeNameApproximateNumberOfMessages,
-			},
-		})
-		if err != nil {
-			return nil, err
-		}
-		counts[name], _ = strconv.Atoi(out.Attributes[string(
-			sqstypes.QueueAttributeNameApproximateNumberOfMessages,
-		)])
-	}
-	return judgeQueues(counts), nil
 }
 
 // query sends a request in the query protocol of AWS, and reads the answer as XML.

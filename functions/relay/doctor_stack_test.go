@@ -6,31 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 )
-
-// TestTheRunbookKnowsTheDeadLetters: doctor names its chapters.
-func TestTheRunbookKnowsTheDeadLetters(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("../../docs/runbook.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	template, err := os.ReadFile("../../infra/stack/testdata/template.golden.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for queue, chapter := range deadLetters {
-		if !strings.Contains(string(text), "### "+chapter+"\n") {
-			t.Errorf("the runbook has no chapter %s", chapter)
-		}
-		if queue != "TriggersDlq" && !strings.Contains(string(template), `"`+queue) {
-			t.Errorf("the template has no queue %s", queue)
-		}
-	}
-}
 
 // TestAnAccountThatIsNotWell: what AWS says is told with what to do, and what cannot be read stops
 // no other check.
@@ -63,7 +41,7 @@ func TestAnAccountThatIsNotWell(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lines []string
-	for _, check := range checks[:3] {
+	for _, check := range checks[:2] {
 		found, err := check(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +51,6 @@ func TestAnAccountThatIsNotWell(t *testing.T) {
 		}
 	}
 	for i, want := range []string{
-		"warn queues: cannot be read: ",
 		"fail alarm: webhook-relay-prod-DeadLetters-1A2B has fired; see DeadLetters in the runbook",
 		"warn concurrency: 10 functions of the account may run at a time; ask AWS for 1,000",
 	} {

@@ -102,7 +102,7 @@ func (l *localRelay) api(ttl time.Duration) (http.Handler, error) {
 			relay.NewRouter(l.catalog, nil, ttl, time.Now), l.queues[ingestQueue],
 		),
 		Pinger:   operate.Pinger{Events: ledger, Delivery: l.queues[deliveryQueue]},
-		Replayer: l.replayer(ttl), Learned: l.catalog, JQ: l.jq,
+		Replayer: l.replayer(ttl), Learned: l.catalog, JQ: l.jq, Queues: l.counters(),
 		Listening: admin.Listening{Listeners: l.listeners, Sender: l.kept, Kept: l.kept},
 	})
 }
@@ -227,21 +227,13 @@ func (l *localRelay) signIn(
 	return pages.Link(ctx, name, page, linkOpens)
 }
 
-// queued counts the messages in each queue.
-func (l *localRelay) queued(ctx context.Context) (map[string]int, error) {
-	counts := map[string]int{}
-	for name, of := range map[string]string{
-		"Ingest": ingestQueue, "Delivery": deliveryQueue, "Retry": retryQueue, "Slow": slowQueue,
-		"OrderedIngest": orderedIngest, "OrderedDelivery": orderedDelivery, "Dead": deadQueue,
-		"IngestDlq": ingestDLQ, "DeliveryDlq": deliveryDLQ,
-	} {
-		n, err := l.queues[of].Len(ctx)
-		if err != nil {
-			return nil, err
-		}
-		counts[name] = n
+// counters returns what counts the messages of each queue.
+func (l *localRelay) counters() map[string]admin.QueueCounter {
+	counters := map[string]admin.QueueCounter{}
+	for name, queue := range l.queues {
+		counters[name] = queue.Len
 	}
-	return counts, nil
+	return counters
 }
 
 // close closes the relay.

@@ -54,6 +54,7 @@ func (r *relay) addAdmin() error {
 		ListenRoleARN:       listenRole,
 		DataKeyARN:          dataKey,
 		Triggers:            r.triggerProviders(),
+		Queues:              r.queueNames(),
 	})
 	if err != nil {
 		return err
@@ -144,6 +145,7 @@ func (r *relay) adminGrants() []grant {
 			actions:   []string{"sqs:SendMessage"},
 			resources: []*string{r.delivery.QueueArn(), r.ingest.QueueArn(), r.retry.QueueArn()},
 		},
+		{actions: []string{"sqs:GetQueueAttributes"}, resources: r.queueARNs()},
 		{actions: []string{"lambda:InvokeFunction"}, resources: []*string{r.adminARN()}},
 	}, r.listenQueues("sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SendMessage"),
 		r.assumeListenRole())

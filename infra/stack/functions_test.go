@@ -64,11 +64,18 @@ var environment = map[string]string{
 	"RELAY_ORDERED_DELIVERY_QUEUE_URL": "{OrderedDelivery}",
 	"RELAY_ORDERED_INGEST_QUEUE_URL":   "{OrderedIngest}",
 	"RELAY_ORIGIN":                     "{Ingress}.execute-api.{AWS::Region}.{AWS::URLSuffix}",
-	"RELAY_RETRY_QUEUE_URL":            "{Retry}",
-	"RELAY_SLOW_QUEUE_URL":             "{Slow}",
-	"RELAY_SCHEDULE_GROUP":             "{Schedules}",
-	"RELAY_SCHEDULE_ROLE_ARN":          "{SchedulesRole.Arn}",
-	"RELAY_SECRETS_KEY_ARN":            "{SecretsKey.Arn}",
+	"RELAY_QUEUES": "dead:{Dead.QueueName},delivery:{Delivery.QueueName}," +
+		"delivery-dlq:{DeliveryDlq.QueueName},ingest:{Ingest.QueueName}," +
+		"ingest-dlq:{IngestDlq.QueueName},ordered-delivery:{OrderedDelivery.QueueName}," +
+		"ordered-delivery-dlq:{OrderedDeliveryDlq.QueueName}," +
+		"ordered-ingest:{OrderedIngest.QueueName}," +
+		"ordered-ingest-dlq:{OrderedIngestDlq.QueueName},retry:{Retry.QueueName}," +
+		"slow:{Slow.QueueName}",
+	"RELAY_RETRY_QUEUE_URL":   "{Retry}",
+	"RELAY_SLOW_QUEUE_URL":    "{Slow}",
+	"RELAY_SCHEDULE_GROUP":    "{Schedules}",
+	"RELAY_SCHEDULE_ROLE_ARN": "{SchedulesRole.Arn}",
+	"RELAY_SECRETS_KEY_ARN":   "{SecretsKey.Arn}",
 
 	"Deliver RELAY_POISON_QUEUE_URL": "{DeliveryDlq}",
 	"Fanout RELAY_POISON_QUEUE_URL":  "{IngestDlq}",

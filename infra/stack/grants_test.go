@@ -54,6 +54,17 @@ var grants = map[string][]string{
 		"s3:PutObject on {Bodies.Arn}/exports/*",
 		"sqs:CreateQueue on " + listenQueues,
 		"sqs:DeleteQueue on " + listenQueues,
+		"sqs:GetQueueAttributes on {Dead.Arn}",
+		"sqs:GetQueueAttributes on {Delivery.Arn}",
+		"sqs:GetQueueAttributes on {DeliveryDlq.Arn}",
+		"sqs:GetQueueAttributes on {Ingest.Arn}",
+		"sqs:GetQueueAttributes on {IngestDlq.Arn}",
+		"sqs:GetQueueAttributes on {OrderedDelivery.Arn}",
+		"sqs:GetQueueAttributes on {OrderedDeliveryDlq.Arn}",
+		"sqs:GetQueueAttributes on {OrderedIngest.Arn}",
+		"sqs:GetQueueAttributes on {OrderedIngestDlq.Arn}",
+		"sqs:GetQueueAttributes on {Retry.Arn}",
+		"sqs:GetQueueAttributes on {Slow.Arn}",
 		"sqs:SendMessage on " + listenQueues,
 		"sqs:SendMessage on {Delivery.Arn}",
 		"sqs:SendMessage on {Ingest.Arn}",
@@ -270,13 +281,16 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// What can be asked for adds the queues of triggers to receive's grants, the network, secrets and
+// What can be asked for adds the queues of triggers to the grants of receive and admin, the network, secrets and
 // what is called to deliver's, and the keys of what is stored to all. It puts another key in the
 // place of the stack's, and changes nothing else.
 func TestGrantsOfAWholeRelay(t *testing.T) {
 	t.Parallel()
 	want := maps.Clone(grants)
 	want["ReceiveRole"] = slices.Concat(grants["ReceiveRole"], triggerGrants())
+	want["AdminRole"] = append(
+		slices.Clone(grants["AdminRole"]), "sqs:GetQueueAttributes on {TriggersDlq.Arn}",
+	)
 	want["DeliverRole"] = slices.Concat(grants["DeliverRole"], networkGrants, authGrants)
 	for role := range want {
 		services := []string{"dynamodb", "s3", "sqs"}

@@ -1,6 +1,9 @@
 package stack
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 )
 
@@ -60,6 +63,39 @@ func (r *relay) addQueues() {
 	r.ordered.delivery = r.addOrderedQueue(
 		"OrderedDelivery", deliverTimeoutSeconds, maxReceives, r.ordered.deliveryDLQ,
 	)
+}
+
+// queues returns the queues that the API counts, by its names for them. Those of triggers would not
+// fit into the environment of admin; they have an alarm.
+func (r *relay) queues() map[string]awssqs.Queue {
+	all := map[string]awssqs.Queue{
+		"ingest": r.ingest, "delivery": r.delivery, "retry": r.retry, "slow": r.slow,
+		"ordered-ingest": r.ordered.ingest, "ordered-delivery": r.ordered.delivery,
+		"dead": r.dead, "ingest-dlq": r.ingestDLQ, "delivery-dlq": r.deliveryDLQ,
+		"ordered-ingest-dlq":   r.ordered.ingestDLQ,
+		"ordered-delivery-dlq": r.ordered.deliveryDLQ,
+	}
+	if r.triggersDLQ != nil {
+		all["triggers-dlq"] = r.triggersDLQ
+	}
+	return all
+}
+
+// queueNames returns the names that SQS has for the queues.
+func (r *relay) queueNames() map[string]string {
+	names := map[string]string{}
+	for name, queue := range r.queues() {
+		names[name] = *queue.QueueName()
+	}
+	return names
+}
+
+func (r *relay) queueARNs() (arns []*string) {
+	all := r.queues()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		arns = append(arns, all[name].QueueArn())
+	}
+	return arns
 }
 
 // orderedQueues are the queues of ordered sources and endpoints. They always exist, since the

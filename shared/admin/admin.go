@@ -70,6 +70,8 @@ type Config struct {
 	Searcher operate.Searcher
 	// Statistics has the counts by the hour; zero: there are none.
 	Statistics operate.Statistics
+	// Queues are the relay's queues by name; nil: they are not listed.
+	Queues map[string]QueueCounter
 	// Bodies has large bodies, and the files of exports.
 	Bodies relay.Bodies
 	// Observe is called after each request; nil: never.
@@ -90,6 +92,7 @@ type server struct {
 	answers  *access.Idempotency
 	// publishers are the operator's sources that publish for tenants, the same for all tenants.
 	publishers *catalog.Renewed[[]publisher]
+	queues     *catalog.Renewed[[]Queue]
 
 	rows   []Route        // the table
 	mux    *http.ServeMux // finds the route of a request
@@ -119,6 +122,7 @@ func New(c Config) (http.Handler, error) {
 	}
 	s.sessions = access.NewSessions(c.CatalogDocuments, s.tokens, c.Now)
 	s.publishers = catalog.NewRenewed(s.publishing, access.CacheTTL, access.CacheTTL, c.Now)
+	s.queues = catalog.NewRenewed(s.countQueues, queuesTTL, queuesTTL, c.Now)
 	s.answers = access.NewIdempotency(c.LedgerDocuments, s.sealer, c.Now)
 	for _, r := range s.rows {
 		s.mux.Handle(r.Method+" "+r.Path, routeHandler{r})
@@ -135,7 +139,7 @@ func (c Config) routes() []Route {
 	has := map[string]bool{
 		"jobs": c.Jobs != nil, "stats": c.Statistics.Documents != nil,
 		"lists": c.Searcher.Events != nil, "again": c.Replayer.Ledger != nil,
-		"learned": c.Learned != nil, keptGroup: c.Listening.Kept != nil,
+		"learned": c.Learned != nil, "queues": c.Queues != nil, keptGroup: c.Listening.Kept != nil,
 	}
 	return slices.DeleteFunc(slices.Clone(Routes), func(r Route) bool {
 		there, optional := has[r.group.name]

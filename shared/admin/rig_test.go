@@ -75,6 +75,9 @@ func newRig(t *testing.T, change ...func(*admin.Config)) *rig {
 		Pinger:           operate.Pinger{Events: &r.ledger, Delivery: r.delivery},
 		CatalogDocuments: &memory.Documents{},
 		LedgerDocuments:  &memory.Documents{}, Now: r.clock.now,
+		Queues: map[string]admin.QueueCounter{
+			"ingest": func(context.Context) (int, error) { return r.ingest.Len(), nil },
+		},
 		Observe: func(_ context.Context, o admin.Observation) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -354,6 +354,12 @@ func routes() []Route {
 			Summary: "Count events and deliveries by the hour", group: nil,
 		},
 	)
+	add(group{name: "queues", register: registerQueues},
+		Route{
+			ID: "queues.list", Method: get, Path: "/v1/queues", Role: read, Scope: Operator,
+			Changes: no, Summary: "Count the messages in each queue", group: nil,
+		},
+	)
 	add(group{name: "refused", register: registerRefused},
 		Route{
 			ID: "refused.list", Method: get, Path: "/v1/refused", Role: read, Scope: Tenant,

@@ -58,6 +58,16 @@ type overviewData struct {
 	counted   bool // there are statistics
 	changes   []admin.Change
 	fresh     bool // nothing is configured
+	queues    queuesData
+}
+
+// queuesData is what the overview shows of the queues.
+type queuesData struct {
+	shown       bool          // the session may know
+	unreadable  string        // why they could not be counted; "": they were
+	deadLetters []admin.Queue // dead-letter queues that have messages
+	waiting     int           // messages in the other queues
+	unprocessed int           // messages that the relay could not process
 }
 
 // overviewSpan is how many hours the overview is about.
@@ -91,12 +101,44 @@ func (v *visit) overview() error {
 		d.fresh = len(found.Items) == 0
 		return err
 	})
+	g.Go(func() error {
+		d.queues = v.queues(ctx)
+		return nil
+	})
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	d.total, d.uncounted = sumOf(d.hours)
 	d.hours = everyHour(d.hours, v.now())
 	return v.ok(page{title: "Overview", nav: "/", live: true}, overviewPage(v, d))
+}
+
+// queues counts the messages in the queues, for the operator's own overview. An error is shown
+// there: the rest of the page matters more.
+func (v *visit) queues(ctx context.Context) (d queuesData) {
+	if !v.may("queues.list") || v.tenant != "" {
+		return d
+	}
+	found, err := client.Get[items[admin.Queue]](ctx, v.api, "/v1/queues", nil)
+	if missing(err) {
+		return d
+	}
+	d.shown = true
+	if err != nil {
+		d.unreadable = problemOf(err).Detail
+	}
+	for _, q := range found.Items {
+		switch {
+		case q.Holds == admin.HoldsWork:
+			d.waiting += q.Messages
+		case q.Messages > 0:
+			d.deadLetters = append(d.deadLetters, q)
+		}
+		if q.Holds == admin.HoldsUnprocessed {
+			d.unprocessed += q.Messages
+		}
+	}
+	return d
 }
 
 // lastChanges returns the newest entries of the audit log, if the session may see them.
@@ -160,6 +202,9 @@ func (d overviewData) sentence(now time.Time) (text, colour string) {
 			text += ", and " + number(n, "other endpoint") + " " + isAre(n) + " not healthy"
 		}
 		return text + ".", colourOf(open.State.State)
+	case d.queues.unprocessed > 0:
+		return number(d.queues.unprocessed, "message") +
+			" could not be processed: see the queues below.", "bad"
 	case d.total.Missing != 0:
 		return "The counts do not add up: see below.", "bad"
 	case d.total.Dead > 0:

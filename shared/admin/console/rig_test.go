@@ -77,6 +77,9 @@ func newRig(t testing.TB, change ...func(*admin.Config)) *rig {
 		Catalogs:   catalogs, CatalogDocuments: documents, LedgerDocuments: documents,
 		States: ledger, Local: true, Notifier: operate.NewNotifier(nil, queue("ingest")),
 		Pinger: operate.Pinger{Events: ledger, Delivery: queue("delivery")},
+		Queues: map[string]admin.QueueCounter{
+			"retry": r.retry.Len, "ingest-dlq": queue("ingest-dlq").Len,
+		},
 	}
 	for _, c := range change {
 		c(&r.config)

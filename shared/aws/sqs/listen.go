@@ -52,7 +52,7 @@ func (q ListenQueues) name(id string) string {
 }
 
 func (q ListenQueues) url(id string) string {
-	return q.Beside[:strings.LastIndex(q.Beside, "/")+1] + q.name(id)
+	return Beside(q.Beside, q.name(id))
 }
 
 // Create implements listen.Queues.

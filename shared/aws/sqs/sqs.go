@@ -70,6 +70,30 @@ func New(client *signed.Client, url string) *Queue {
 	return &Queue{client: client, url: url, ordered: strings.HasSuffix(url, ".fifo")}
 }
 
+// Beside returns the URL of the queue with a name in the account and region of another queue.
+func Beside(url, name string) string { return url[:strings.LastIndex(url, "/")+1] + name }
+
+// countAttribute is how many messages of a queue can be received.
+const countAttribute = "ApproximateNumberOfMessages"
+
+// Len returns how many messages can be received, about: those in flight and delayed ones are not
+// counted, and SQS may take a minute to count the others right.
+func (q *Queue) Len(ctx context.Context) (int, error) {
+	var out struct{ Attributes map[string]string }
+	err := q.client.JSON(ctx, call("GetQueueAttributes"), struct {
+		QueueURL       string `json:"QueueUrl"`
+		AttributeNames []string
+	}{q.url, []string{countAttribute}}, &out)
+	if err != nil {
+		return 0, fmt.Errorf("sqs: count the messages of %s: %w", path.Base(q.url), err)
+	}
+	n, err := strconv.Atoi(out.Attributes[countAttribute])
+	if err != nil {
+		return 0, fmt.Errorf("sqs: count the messages of %s: %w", path.Base(q.url), err)
+	}
+	return n, nil
+}
+
 // call returns a call of the JSON protocol:
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html
 func call(action string) signed.Call {

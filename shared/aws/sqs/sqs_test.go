@@ -3,7 +3,9 @@ package sqs_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,4 +94,21 @@ func newQueue(
 		t.Fatal(err)
 	}
 	return *out.QueueUrl
+}
+
+func TestTheMessagesOfAQueueAreCounted(t *testing.T) {
+	cfg := emulator.Config(emulator.Start(t).SQS)
+	queue := sqs.New(sqs.Client(cfg), newQueue(t, awssqs.NewFromConfig(cfg), "", map[string]string{}))
+	for want := range 3 {
+		if n, err := queue.Len(t.Context()); n != want || err != nil {
+			t.Errorf("%d messages, %v; want %d", n, err, want)
+		}
+		if err := errors.Join(queue.Send(t.Context(), []relay.Outgoing{{Body: []byte("{}")}})...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	missing := sqs.New(sqs.Client(cfg), sqs.Beside(*cfg.BaseEndpoint+"/000000000000/other", "missing"))
+	if _, err := missing.Len(t.Context()); err == nil || !strings.Contains(err.Error(), "of missing:") {
+		t.Errorf("a queue that there is not: %v", err)
+	}
 }

@@ -107,6 +107,8 @@ type Admin struct {
 	RetentionDays       int    `env:"RELAY_RETENTION_DAYS" envDefault:"30"`
 	CatalogCacheSeconds int    `env:"RELAY_CATALOG_CACHE_SECONDS" envDefault:"30"`
 	ListenPrefix        string `env:"RELAY_LISTEN_PREFIX"` // as of Fanout
+	// the queues whose messages the API counts: name:name in SQS, by commas
+	Queues map[string]string `env:"RELAY_QUEUES"`
 	// the role whose credentials listeners get, limited to their queue; set with ListenPrefix
 	ListenRoleARN string `env:"RELAY_LISTEN_ROLE_ARN"`
 	// the KMS key that encrypts the queues of listeners; not set: a key of SQS's own
