@@ -227,6 +227,14 @@ func isAre(n int) string {
 	return "are"
 }
 
+// waitingText says how many messages wait.
+func waitingText(n int) string {
+	if n == 0 {
+		return "No message waits"
+	}
+	return number(n, "message") + " " + waits(n)
+}
+
 func waits(n int) string {
 	if n == 1 {
 		return "waits"

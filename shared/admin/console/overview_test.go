@@ -30,7 +30,7 @@ func TestTheOverviewTellsOfDeadLetters(t *testing.T) {
 			[]string{
 				"1,234 messages could not be processed: see the queues below.",
 				"See IngestDlqNotEmpty in the runbook.", "See DeliveryDlqNotEmpty in the runbook.",
-				"0 messages wait in the other queues.",
+				"No message waits in the work queues.",
 			},
 			[]string{"All endpoints are healthy.", "Dead deliveries</a>:"},
 		},

@@ -3,6 +3,7 @@ package console_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,7 @@ type rig struct {
 	ledger  *sqlite.Ledger
 	catalog *sqlite.Catalog
 	retry   *sqlite.Queue
+	poison  *sqlite.Queue // what could not be processed
 
 	sent    map[string][]console.Sent // by endpoint
 	sentErr error
@@ -60,7 +62,7 @@ func newRig(t testing.TB, change ...func(*admin.Config)) *rig {
 	}
 	catalogs, ledger, bodies := store.Catalog(sealer), store.Ledger(), store.Bodies(time.Hour)
 	documents := store.Documents()
-	r := &rig{t: t, catalog: catalogs, ledger: ledger, retry: queue("retry")}
+	r := &rig{t: t, catalog: catalogs, ledger: ledger, retry: queue("retry"), poison: queue("ingest-dlq")}
 	jobs := lab.Must(operate.NewJobs(operate.JobsConfig{
 		Documents: documents, Deliveries: ledger, Events: ledger, Records: ledger, Bodies: bodies,
 		Endpoints: operate.EndpointsOf(catalogs), Starter: starter{r},
@@ -78,7 +80,7 @@ func newRig(t testing.TB, change ...func(*admin.Config)) *rig {
 		States: ledger, Local: true, Notifier: operate.NewNotifier(nil, queue("ingest")),
 		Pinger: operate.Pinger{Events: ledger, Delivery: queue("delivery")},
 		Queues: map[string]admin.QueueCounter{
-			"retry": r.retry.Len, "ingest-dlq": queue("ingest-dlq").Len,
+			"retry": r.retry.Len, "ingest-dlq": r.poison.Len,
 		},
 	}
 	for _, c := range change {
@@ -191,6 +193,7 @@ func (r *rig) fill() {
 		ID: "evt_lonely", Source: "app", Type: "nobody.wants", Trust: "unverified",
 		Body: []byte("\x00\x01binary"),
 	}, relay.Delivery{})
+	must(r.t, errors.Join(r.poison.Send(r.t.Context(), []relay.Outgoing{{Body: []byte("{}")}})...))
 }
 
 // fillPortal gives the tenant acme something to show, and another tenant too.
