@@ -119,7 +119,8 @@ func eventLine(id, eventType, source string) string {
 
 // records describes the ledger's items, sorted by event.
 func (w *world) records(ctx context.Context) ([]string, error) {
-	ledger := dynamo.NewLedger(dynamo.Client(emulator.Config(w.services.DynamoDB)), w.ledgerTable, nil)
+	tables := dynamo.Client(emulator.Config(w.services.DynamoDB))
+	ledger := dynamo.NewLedger(tables, w.ledgerTable, nil)
 	var lines []string
 	for pages := dynamodb.NewScanPaginator(
 		w.tables, &dynamodb.ScanInput{TableName: &w.ledgerTable},

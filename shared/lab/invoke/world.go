@@ -77,7 +77,8 @@ func newWorld(ctx context.Context) (*world, error) {
 	w.tables = dynamodb.NewFromConfig(emulator.Config(services.DynamoDB))
 	w.s3 = emulator.Buckets(emulator.Config(services.S3))
 	sealer := kms.New(emulator.Config(w.secrets.URL), secretsKey)
-	w.catalog = dynamo.NewCatalog(dynamo.Client(emulator.Config(services.DynamoDB)), w.catalogTable, sealer)
+	tables := dynamo.Client(emulator.Config(services.DynamoDB))
+	w.catalog = dynamo.NewCatalog(tables, w.catalogTable, sealer)
 	if err := errors.Join(
 		w.createQueues(ctx, name), w.createStores(ctx), w.configure(ctx),
 	); err != nil {
