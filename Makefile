@@ -21,7 +21,7 @@ INTEROP       := shared/lab/interop
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help run send test test-aws test-interop test-long test-race e2e soak cost docs bench bench-diff fuzz lint fmt build-lambda build-local synth deploy node browser clean
+.PHONY: help run send test test-aws test-interop test-midnight test-long test-race e2e soak cost docs bench bench-diff fuzz lint fmt build-lambda build-local synth deploy node browser clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ test-race: node ## the race detector on the packages in which goroutines meet
 
 test-aws: node ## fail each kind of AWS call in every way; make test does a quarter of it
 	RELAY_TEST_LONG=1 go test -timeout 30m ./shared/lab/onaws
+
+test-midnight: node browser ## the tests on a clock that reaches midnight LEFT (10) seconds after those of a package begin
+	.ci/midnight $(or $(LEFT),10) $(or $(PACKAGES),./...)
 
 e2e: node ## run the synthesised stack on emulated AWS, with its permissions checked; a part of make test
 	go test -count=1 -v -run TestDeployed ./shared/lab/deployed
