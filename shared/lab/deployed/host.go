@@ -19,7 +19,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -28,7 +27,6 @@ import (
 	"webhook-relay/shared/aws/dynamo"
 	"webhook-relay/shared/aws/signed"
 	"webhook-relay/shared/lab/emulator"
-	"webhook-relay/shared/lab/runtimeapi"
 	"webhook-relay/shared/local/gateway"
 	"webhook-relay/shared/relay"
 )
@@ -105,14 +103,14 @@ func Start(ctx context.Context, assembly string, log io.Writer) (*Host, error) {
 
 // Config returns the configuration of an operator's client of a service, such as "sqs".
 func (h *Host) Config(service string) aws.Config {
-	return clientConfig(h.services[service].String())
+	return emulator.Config(h.services[service].String())
 }
 
 func (h *Host) connect(services emulator.Services) {
-	h.SQS = awssqs.NewFromConfig(clientConfig(services.SQS))
-	h.tables = dynamodb.NewFromConfig(clientConfig(services.DynamoDB))
-	h.Tables = dynamo.Client(clientConfig(services.DynamoDB))
-	h.S3 = emulator.Buckets(clientConfig(services.S3))
+	h.SQS = awssqs.NewFromConfig(emulator.Config(services.SQS))
+	h.tables = dynamodb.NewFromConfig(emulator.Config(services.DynamoDB))
+	h.Tables = dynamo.Client(emulator.Config(services.DynamoDB))
+	h.S3 = emulator.Buckets(emulator.Config(services.S3))
 	h.services = map[string]*url.URL{}
 	for name, address := range map[string]string{
 		"sqs": services.SQS, "dynamodb": services.DynamoDB, "s3": services.S3, "kms": h.keys.URL,
@@ -126,14 +124,6 @@ func (h *Host) connect(services emulator.Services) {
 	)
 	h.account = h.runAccount()
 	h.services["sts"], _ = url.Parse(h.sessions.sts.URL)
-}
-
-// clientConfig returns the configuration for clients of one service, with the credentials of
-// functions.
-func clientConfig(endpoint string) aws.Config {
-	cfg := emulator.Config(endpoint)
-	cfg.Credentials = credentials.StaticCredentialsProvider{Value: runtimeapi.Credentials()}
-	return cfg
 }
 
 // build creates everything in the template, in the order of its dependencies, and starts to poll.

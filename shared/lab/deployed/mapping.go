@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"webhook-relay/shared/lab/emulator"
 )
 
 // How many batches of a queue Lambda handles at once: at the start, and at most if the template has
@@ -69,7 +71,7 @@ func (h *Host) newMapping(ctx context.Context, id string) (*mapping, error) {
 	}
 	m := &mapping{
 		mappingProperties: p, function: f, operator: h.SQS, client: awssqs.NewFromConfig(
-			clientConfig(f.door.URL),
+			emulator.Config(f.door.URL),
 		), most: mostPollers, polling: &h.polling,
 		handle: map[string]string{},
 	}

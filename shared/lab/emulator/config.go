@@ -6,17 +6,16 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"webhook-relay/shared/lab/runtimeapi"
 )
 
-// Region is the region of Config.
-const Region = "eu-central-1"
-
-// Config returns a configuration for clients of an emulated service. Its credentials fit no real
-// account.
+// Config returns a configuration for clients of an emulated service, in the region and with the
+// credentials of tried functions, which fit no real account.
 func Config(endpoint string) aws.Config {
 	return aws.Config{
-		Region: Region, BaseEndpoint: &endpoint, HTTPClient: client,
-		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "local", ""),
+		Region: runtimeapi.DefaultRegion, BaseEndpoint: &endpoint, HTTPClient: client,
+		Credentials: credentials.StaticCredentialsProvider{Value: runtimeapi.Credentials()},
 	}
 }
 
